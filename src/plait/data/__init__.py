@@ -1,0 +1,1 @@
+"""From files to columns: reading, schema, quality, splits, made and public data."""

@@ -1,0 +1,1 @@
+"""Plain neural modules, each naming its source."""

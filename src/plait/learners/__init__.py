@@ -1,0 +1,1 @@
+"""Classical learners over features; their state is JSON and arrays."""

@@ -1,0 +1,85 @@
+"""Names to parts: kind -> name -> ``"module:Class"``, plus the entry points ``plait.<kind>`` of other packages.
+
+A new part is one file and one line here. Nothing is imported until a part is asked for by `get`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from plait.errors import ConfigError, unknown
+
+__all__ = ["KINDS", "get", "names", "target"]
+
+KINDS: dict[str, dict[str, str]] = {
+    "modalities": {
+        "table": "plait.modalities.table:Table",
+        "text": "plait.modalities.text:Text",
+        "series": "plait.modalities.series:Series",
+    },
+    "encoders": {
+        "columns": "plait.layers.columns:ColumnTokens",
+        "subwords": "plait.layers.subwords:SubwordTokens",
+        "patches": "plait.layers.patches:PatchTokens",
+    },
+    "learners": {
+        "lightgbm": "plait.learners.lightgbm:LightGBM",
+        "linear": "plait.learners.linear:Linear",
+    },
+    "fusions": {
+        "attention": "plait.fusion.attention:Attention",
+        "auto": "plait.fusion.auto:Auto",
+        "early": "plait.fusion.early:Early",
+        "late": "plait.fusion.late:Late",
+    },
+    "heads": {
+        "binary": "plait.heads.binary:Binary",
+        "multiclass": "plait.heads.multiclass:Multiclass",
+        "regression": "plait.heads.regression:Regression",
+    },
+}
+
+
+@cache
+def _table(kind: str) -> dict[str, str]:
+    if kind not in KINDS:
+        raise unknown("kind of part", kind, KINDS)
+    outside = {point.name: point.value for point in entry_points(group=f"plait.{kind}")}
+    return {**outside, **KINDS[kind]}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind, sorted."""
+    return tuple(sorted(_table(kind)))
+
+
+def target(kind: str, name: str) -> str:
+    """Where a part lives, as ``"module:Class"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind or name; the nearest one is suggested.
+    """
+    table = _table(kind)
+    if name not in table:
+        raise unknown(kind.removesuffix("s") if kind != "modalities" else "modality", name, table)
+    return table[name]
+
+
+def get(kind: str, name: str) -> Any:
+    """Import and return the class of a part.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part, or what an entry point names is not there.
+    """
+    module, _, attribute = target(kind, name).partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except AttributeError:
+        raise ConfigError(f"the {kind} entry {name!r} points to {module}:{attribute}, which does not exist") from None
