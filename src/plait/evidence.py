@@ -1,0 +1,211 @@
+"""What fusions learn from and predict on: the sources of the same rows, and their features side by side, made once.
+
+`Evidence` is the training side (rooms, batches, head, context); `View` is any other rows, with sources possibly
+hidden. Both make the joined features at most once, however many parts of a model ask for them.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import (
+    Array,
+    Batches,
+    Features,
+    FitContext,
+    Head,
+    Modality,
+    Prediction,
+    Sparse,
+    State,
+)
+from plait.data.splits import inner_folds
+
+__all__ = ["Evidence", "Fitted", "Joined", "View", "join", "masked_copies"]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Features of all sources side by side; source ``i`` owns dense columns ``starts[i]:starts[i + 1]``.
+
+    `wide_starts` says the same of the wide form. Both have ``S + 1`` entries.
+    """
+
+    features: Features
+    sources: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
+    wide_starts: npt.NDArray[np.int64]
+
+    def take(self, rows: Array) -> Joined:
+        return replace(self, features=self.features.take(rows))
+
+    def mask(self, present: npt.NDArray[np.bool_]) -> Features:
+        """The features with sources hidden wherever `present` (bool ``N x S``) is false."""
+        if present.all():
+            return self.features
+        seen = np.repeat(present, np.diff(self.starts), axis=1)
+        values = np.where(seen, self.features.values, np.float32(np.nan))
+        wide = self.features.wide
+        if wide is not None:
+            rows = np.repeat(np.arange(len(wide)), np.diff(wide.indptr))
+            owner = np.searchsorted(self.wide_starts, wide.indices, side="right") - 1
+            kept = present[rows, owner]
+            counts = np.bincount(rows[kept], minlength=len(wide))
+            indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+            wide = Sparse(indptr, wide.indices[kept], wide.data[kept], wide.width)
+        return replace(self.features, values=values, present=self.features.present & seen, wide=wide)
+
+    def only(self, source: str) -> Features:
+        """The features of one source."""
+        i = self.sources.index(source)
+        span = slice(int(self.starts[i]), int(self.starts[i + 1]))
+        first, last = int(self.wide_starts[i]), int(self.wide_starts[i + 1])
+        whole, wide = self.features, None
+        if whole.wide is not None and last > first:
+            rows = np.repeat(np.arange(len(whole)), np.diff(whole.wide.indptr))
+            own = (whole.wide.indices >= first) & (whole.wide.indices < last)
+            counts = np.bincount(rows[own], minlength=len(whole))
+            indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+            indices = (whole.wide.indices[own] - first).astype(np.int32)
+            wide = Sparse(indptr, indices, whole.wide.data[own], last - first)
+        return Features(whole.values[:, span], whole.names[span], whole.present[:, span], whole.categorical[span], wide)
+
+
+def join(parts: Mapping[str, Features], rows: int) -> Joined:
+    """Put the features of several sources side by side; names are prefixed where there is more than one source."""
+    sources = tuple(parts)
+    starts = np.cumsum([0, *(part.values.shape[1] for part in parts.values())]).astype(np.int64)
+    widths = [0 if part.wide is None else part.wide.width for part in parts.values()]
+    wides = [part.wide for part in parts.values() if part.wide is not None]
+    prefix = len(sources) > 1
+    features = Features(
+        np.concatenate([np.empty((rows, 0), np.float32), *(part.values for part in parts.values())], axis=1),
+        tuple(f"{source}.{name}" if prefix else name for source, part in parts.items() for name in part.names),
+        np.concatenate([np.empty((rows, 0), bool), *(part.present for part in parts.values())], axis=1),
+        np.concatenate([np.empty(0, bool), *(part.categorical for part in parts.values())]),
+        Sparse.beside(wides) if wides else None,
+    )
+    return Joined(features, sources, starts, np.cumsum([0, *widths]).astype(np.int64))
+
+
+class Evidence:
+    """What a fusion is fitted on.
+
+    Fusions may fit label-using features in `rooms` (through `joined`); when they return, the rooms know them from
+    all of the rows given. `take` makes copies of the rooms, so that trials on some of the rows leave no trace.
+    """
+
+    def __init__(self, batches: Batches, rooms: Mapping[str, Modality], head: Head, context: FitContext) -> None:
+        self.batches = batches
+        self.rooms = rooms
+        self.head = head
+        self.context = context
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def take(self, rows: Array) -> Evidence:
+        """Some of the rows, with rooms of their own."""
+        rooms = {name: copy.copy(room) for name, room in self.rooms.items()}
+        return Evidence(self.batches.take(rows), rooms, self.head, self.context.take(rows))
+
+    def view(self, rows: Array) -> View:
+        """Some of the rows as rows to be predicted, by these rooms."""
+        return View(self.batches.take(rows), self.rooms)
+
+    @cached_property
+    def joined(self) -> Joined:
+        """Training features, out of fold wherever a label is used."""
+        context = self.context
+        if context.folds is None:
+            context = replace(context, folds=inner_folds(context))
+        parts = {n: self.rooms[n].fit_features(batch, context) for n, batch in self.batches.sources.items()}
+        return join(parts, len(self.batches))
+
+
+class View:
+    """Rows to be predicted. `present` (bool ``N x S`` or ``S``) hides sources."""
+
+    def __init__(self, batches: Batches, rooms: Mapping[str, Modality], present: Array | None = None) -> None:
+        self.batches = batches.mask(present)
+        self.rooms = rooms
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    @cached_property
+    def joined(self) -> Joined:
+        parts = {n: self.rooms[n].features(batch) for n, batch in self.batches.sources.items()}
+        return join(parts, len(self.batches))
+
+
+class Fitted(ABC):
+    """What `Fusion.fit` returns: a predictor that scores views and gives its state away."""
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, rooms: Mapping[str, Modality], head: Head) -> None:
+        self.rooms = rooms
+        self.head = head
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self.rooms)
+
+    @abstractmethod
+    def scores(self, view: View) -> npt.NDArray[np.float64]:
+        """float64 ``N x K``; what stands in rows without any source is ignored."""
+
+    @abstractmethod
+    def state(self) -> State: ...
+
+    def score(self, view: View) -> npt.NDArray[np.float64]:
+        """Scores, with the head's prior where nothing is present."""
+        seen = view.batches.present.any(axis=1)
+        if not seen.any():
+            return np.tile(self.head.prior, (len(view), 1))
+        return np.where(seen[:, None], self.scores(view), self.head.prior)
+
+    def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
+        """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""
+        return self.head.decode(self.score(View(batches, self.rooms, present)))
+
+
+def masked_copies(joined: Joined, present: Array, context: FitContext, share: float) -> tuple[Features, FitContext]:
+    """Add copies of a share of the rows with a random subset of their sources hidden.
+
+    A booster that never saw a source absent answers nonsense where one is; the copies teach it. Rows with a single
+    source are never copied (with nothing present the prior answers).
+
+    Parameters
+    ----------
+    present
+        bool ``N x S``.
+    share
+        Copies per row, 0..1.
+    """
+    rng = context.rng("masked sources")
+    candidates = np.flatnonzero(present.sum(axis=1) > 1)
+    chosen = np.sort(rng.permutation(candidates)[: int(round(share * len(candidates)))])
+    if not len(chosen):
+        return joined.features, context
+    kept = present[chosen] & (rng.random((len(chosen), present.shape[1])) < 0.5)
+    lost = ~kept.any(axis=1)
+    kept[lost] = _one_of(present[chosen[lost]], rng)
+    rows = np.concatenate([np.arange(len(context)), chosen])
+    features = joined.take(rows).mask(np.concatenate([present, kept]))
+    return features, context.take(rows)
+
+
+def _one_of(present: Array, rng: np.random.Generator) -> Array:
+    """One present source a row, at random: bool ``n x S``."""
+    draw = np.where(present, rng.random(present.shape), -1.0).argmax(axis=1)
+    return np.arange(present.shape[1]) == draw[:, None]
