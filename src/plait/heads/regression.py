@@ -1,0 +1,92 @@
+"""A number: the standardised value is the score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Head, Prediction, State, Task
+from plait.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Regression"]
+
+
+class Regression(Head):
+    """The target standardised by its weighted mean and standard deviation (``K = 1``), trained on squared error.
+
+    A constant target has standard deviation 1. The prior is the mean, score 0.
+    """
+
+    name: ClassVar[str] = "regression"
+    version: ClassVar[int] = 1
+    task: ClassVar[Task] = "regression"
+
+    def __init__(self) -> None:
+        self.outputs = 1
+
+    def fit(self, targets: Array, weight: npt.NDArray[np.float64]) -> Self:
+        """Learn mean and standard deviation.
+
+        Raises
+        ------
+        InputError
+            If a target is not a finite number, or there are no rows.
+        """
+        values = _numbers(targets)
+        if not len(values) or not weight.sum() > 0:
+            raise InputError("the target has no rows with a positive weight; nothing can be learned")
+        self.mean = float(np.average(values, weights=weight))
+        spread = float(np.sqrt(np.average(np.square(values - self.mean), weights=weight)))
+        # Rounding leaves a constant target a spread of some units in the last place.
+        self.std = spread if spread > 8 * np.finfo(np.float64).eps * abs(self.mean) else 1.0
+        return self
+
+    @property
+    def prior(self) -> npt.NDArray[np.float64]:
+        return np.zeros(1)
+
+    def encode(self, targets: Array) -> npt.NDArray[np.float64]:
+        return (_numbers(targets) - self.mean) / self.std
+
+    def decode(self, scores: npt.NDArray[np.float64]) -> Prediction:
+        """Values in the target's own unit, float64 ``N``."""
+        return Prediction("value", np.asarray(scores, np.float64)[:, 0] * self.std + self.mean)
+
+    def error(self, scores: Array, targets: Array, weight: Array) -> npt.NDArray[np.float64]:
+        return np.asarray(weight * np.square(np.asarray(scores, np.float64)[:, 0] - targets), np.float64)
+
+    def module(self, width: int) -> torch.nn.Module:
+        from plait.layers.readout import PooledLinear
+
+        return PooledLinear(width, self.prior)
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return (weight * (scores[:, 0] - targets).square()).mean()
+
+    def state(self) -> State:
+        return State(self.version, {"mean": self.mean, "std": self.std})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        head = cls()
+        head.mean, head.std = float(state.values["mean"]), float(state.values["std"])
+        return head
+
+
+def _numbers(targets: Array) -> npt.NDArray[np.float64]:
+    """Finite float64 ``N``, or an error that names the first row that is not."""
+    try:
+        values = np.asarray(targets).astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError("the target holds what is not a number; regression needs a numeric target") from None
+    if values.ndim != 1:
+        raise InputError(f"the target must be one column, not an array of shape {values.shape}")
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        raise InputError(f"the target is missing or infinite in {len(wrong)} rows (the first is row {wrong[0]})")
+    return values

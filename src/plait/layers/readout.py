@@ -1,0 +1,36 @@
+"""From the pooled vector of a row to its scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from plait.contracts import Array
+
+__all__ = ["PooledLinear"]
+
+
+class PooledLinear(nn.Module):
+    """Scores as a linear map of the pooled vector: ``s_BK = pooled_BD W_DK + b_K``.
+
+    The weights start at zero and the bias at the prior, so that an untrained network answers the prior (the last-bias
+    initialisation of Karpathy, "A Recipe for Training Neural Networks", 2019).
+
+    Parameters
+    ----------
+    width
+        ``D``.
+    prior
+        Scores (``K``) of a row of which nothing is known.
+    """
+
+    def __init__(self, width: int, prior: Array) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, len(prior))
+        nn.init.zeros_(self.linear.weight)
+        with torch.no_grad():
+            self.linear.bias.copy_(torch.as_tensor(prior, dtype=torch.float32))
+
+    def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor, pooled_BD: torch.Tensor) -> torch.Tensor:
+        scores_BK: torch.Tensor = self.linear(pooled_BD)
+        return scores_BK
