@@ -494,8 +494,15 @@ class Learner(Protocol):
     accepts_wide: ClassVar[bool]
     accepts_categorical: ClassVar[bool]
 
+    def tune(self, features: Features, context: FitContext) -> Self:
+        """Choose what the user left open (trees, penalty) on inner held-out rows; `fit` then uses the choice."""
+
     def fit(self, features: Features, context: FitContext) -> Self:
         """Learn `context.targets` from all rows, weighted by `context.weight`."""
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """The constructor's options that repeat this fit without choosing again."""
 
     def scores(self, features: Features) -> npt.NDArray[np.float64]:
         """float64 ``N x K``."""

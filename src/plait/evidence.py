@@ -22,6 +22,7 @@ from plait.contracts import (
     Features,
     FitContext,
     Head,
+    Json,
     Modality,
     Prediction,
     Sparse,
@@ -63,8 +64,8 @@ class Joined:
             wide = Sparse(indptr, wide.indices[kept], wide.data[kept], wide.width)
         return replace(self.features, values=values, present=self.features.present & seen, wide=wide)
 
-    def only(self, source: str) -> Features:
-        """The features of one source."""
+    def only(self, source: str) -> Joined:
+        """The features of one source, under their own names."""
         i = self.sources.index(source)
         span = slice(int(self.starts[i]), int(self.starts[i + 1]))
         first, last = int(self.wide_starts[i]), int(self.wide_starts[i + 1])
@@ -76,7 +77,9 @@ class Joined:
             indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
             indices = (whole.wide.indices[own] - first).astype(np.int32)
             wide = Sparse(indptr, indices, whole.wide.data[own], last - first)
-        return Features(whole.values[:, span], whole.names[span], whole.present[:, span], whole.categorical[span], wide)
+        names = tuple(name.removeprefix(f"{source}.") for name in whole.names[span])
+        part = Features(whole.values[:, span], names, whole.present[:, span], whole.categorical[span], wide)
+        return join({source: part}, len(whole))
 
 
 def join(parts: Mapping[str, Features], rows: int) -> Joined:
@@ -117,9 +120,12 @@ class Evidence:
         rooms = {name: copy.copy(room) for name, room in self.rooms.items()}
         return Evidence(self.batches.take(rows), rooms, self.head, self.context.take(rows))
 
-    def view(self, rows: Array) -> View:
-        """Some of the rows as rows to be predicted, by these rooms."""
-        return View(self.batches.take(rows), self.rooms)
+    def narrow(self, source: str) -> Evidence:
+        """One source of the same rows, by the same room; features already made are shared."""
+        batches = Batches({source: self.batches.sources[source]}, len(self))
+        narrowed = Evidence(batches, {source: self.rooms[source]}, self.head, self.context)
+        narrowed.joined = self.joined.only(source)
+        return narrowed
 
     @cached_property
     def joined(self) -> Joined:
@@ -141,6 +147,13 @@ class View:
     def __len__(self) -> int:
         return len(self.batches)
 
+    def narrow(self, source: str) -> View:
+        """One source of the same rows; features already made are shared."""
+        batches = Batches({source: self.batches.sources[source]}, len(self))
+        narrowed = View(batches, {source: self.rooms[source]})
+        narrowed.joined = self.joined.only(source)
+        return narrowed
+
     @cached_property
     def joined(self) -> Joined:
         parts = {n: self.rooms[n].features(batch) for n, batch in self.batches.sources.items()}
@@ -151,6 +164,7 @@ class Fitted(ABC):
     """What `Fusion.fit` returns: a predictor that scores views and gives its state away."""
 
     version: ClassVar[int] = 1
+    refits: ClassVar[bool] = True  # cheap enough to be fitted a second time, on all rows, within a stack
 
     def __init__(self, rooms: Mapping[str, Modality], head: Head) -> None:
         self.rooms = rooms
@@ -167,19 +181,26 @@ class Fitted(ABC):
     @abstractmethod
     def state(self) -> State: ...
 
+    @property
+    def settings(self) -> dict[str, dict[str, Json]]:
+        """Options by part name that repeat this fit without choosing again."""
+        return {}
+
     def score(self, view: View) -> npt.NDArray[np.float64]:
         """Scores, with the head's prior where nothing is present."""
         seen = view.batches.present.any(axis=1)
         if not seen.any():
             return np.tile(self.head.prior, (len(view), 1))
-        return np.where(seen[:, None], self.scores(view), self.head.prior)
+        return np.asarray(np.where(seen[:, None], self.scores(view), self.head.prior), np.float64)
 
     def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
         """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""
         return self.head.decode(self.score(View(batches, self.rooms, present)))
 
 
-def masked_copies(joined: Joined, present: Array, context: FitContext, share: float) -> tuple[Features, FitContext]:
+def masked_copies(
+    joined: Joined, present: npt.NDArray[np.bool_], context: FitContext, share: float
+) -> tuple[Features, FitContext]:
     """Add copies of a share of the rows with a random subset of their sources hidden.
 
     A booster that never saw a source absent answers nonsense where one is; the copies teach it. Rows with a single
@@ -194,7 +215,7 @@ def masked_copies(joined: Joined, present: Array, context: FitContext, share: fl
     """
     rng = context.rng("masked sources")
     candidates = np.flatnonzero(present.sum(axis=1) > 1)
-    chosen = np.sort(rng.permutation(candidates)[: int(round(share * len(candidates)))])
+    chosen = np.sort(rng.permutation(candidates)[: round(share * len(candidates))])
     if not len(chosen):
         return joined.features, context
     kept = present[chosen] & (rng.random((len(chosen), present.shape[1])) < 0.5)
@@ -205,7 +226,8 @@ def masked_copies(joined: Joined, present: Array, context: FitContext, share: fl
     return features, context.take(rows)
 
 
-def _one_of(present: Array, rng: np.random.Generator) -> Array:
+def _one_of(present: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """One present source a row, at random: bool ``n x S``."""
-    draw = np.where(present, rng.random(present.shape), -1.0).argmax(axis=1)
-    return np.arange(present.shape[1]) == draw[:, None]
+    kept = np.zeros(present.shape, bool)
+    kept[np.arange(len(present)), np.where(present, rng.random(present.shape), -1.0).argmax(axis=1)] = True
+    return kept

@@ -5,14 +5,16 @@ A new part is one file and one line here. Nothing is imported until a part is as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import Any
 
 from plait.errors import ConfigError, unknown
 
-__all__ = ["KINDS", "get", "names", "target"]
+__all__ = ["KINDS", "get", "make", "names", "target"]
 
 KINDS: dict[str, dict[str, str]] = {
     "modalities": {
@@ -83,3 +85,19 @@ def get(kind: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     except AttributeError:
         raise ConfigError(f"the {kind} entry {name!r} points to {module}:{attribute}, which does not exist") from None
+
+
+def make(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Construct a part from its options.
+
+    Raises
+    ------
+    ConfigError
+        If the part has no such option; the nearest one is suggested.
+    """
+    part = get(kind, name)
+    allowed = signature(part).parameters
+    for option in options:
+        if option not in allowed:
+            raise unknown(f"option of {name}", option, allowed)
+    return part(**options)

@@ -1,0 +1,116 @@
+"""Auto: the parts that the rows can afford, stacked on inner held-out rows (past to future where rows have a time).
+
+The plan is made from a cost model of rows and sources, never from the clock, so the same data and seed give the same
+plan; it is recorded and can be replayed. A time budget only leaves parts out, between two parts, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from time import monotonic
+from typing import ClassVar
+
+import numpy as np
+
+from plait import registry
+from plait.contracts import Head, Json, Modality, State
+from plait.errors import ConfigError
+from plait.evidence import Evidence
+from plait.stacking import Part, Stack, Stacked, refit, unseen
+
+__all__ = ["Auto"]
+
+SMALL = 200  # rows under which one linear model is all that can be judged
+NEURAL = 10_000  # rows from which a network trained from scratch starts to pay
+
+
+class Auto:
+    """Fit several fusions, weigh them by what they say of unseen rows, and keep those that count.
+
+    Parameters
+    ----------
+    learner
+        Restricts the classical parts to one learner.
+    time_budget
+        Seconds after which no further part is started; None: all parts of the plan.
+    plan
+        A plan to replay (`plan` of an earlier fit): its parts and no others, whatever the clock says.
+    options
+        Options of parts by name.
+    """
+
+    name: ClassVar[str] = "auto"
+
+    def __init__(
+        self,
+        *,
+        learner: str | None = None,
+        time_budget: float | None = None,
+        plan: Mapping[str, Json] | None = None,
+        options: Mapping[str, Mapping[str, Json]] | None = None,
+    ) -> None:
+        if time_budget is not None and time_budget <= 0:
+            raise ConfigError(f"time_budget is {time_budget} seconds; it must be above 0")
+        self.learner = learner
+        self.time_budget = time_budget
+        self.plan = plan
+        self.options = options or {}
+        self.made: dict[str, Json] = {}
+
+    def parts(self, rows: int, sources: int) -> list[Part]:
+        """The parts for so many rows and sources, the safest first."""
+        if self.plan is not None:
+            return [_part(values) for values in self.plan["parts"]]
+        learners = ("linear", "lightgbm") if self.learner is None else (self.learner,)
+        early = [Part(f"early/{name}", "early", name) for name in learners]
+        if rows < SMALL:
+            return early[:1]
+        if sources > 1:
+            early.append(Part("late", "late", self.learner))
+        if sources > 1 and rows >= NEURAL and self.learner is None:
+            early.append(Part("attention", "attention"))
+        return early
+
+    def doors(self, rows: int, sources: int) -> frozenset[str]:
+        """What the parts will ask of the rooms."""
+        fusions = {part.fusion for part in self.parts(rows, sources)}
+        return frozenset().union(*(registry.make("fusions", name, {}).doors(rows, sources) for name in fusions))
+
+    def fit(self, evidence: Evidence) -> Stacked:
+        parts = self.parts(len(evidence), len(evidence.rooms))
+        head = evidence.head
+        if len(parts) == 1:
+            fitted = parts[0].fit(evidence, self.options)
+            self.made = {"parts": [asdict(parts[0]) | {"weight": 1.0}], "skipped": []}
+            return Stacked(evidence.rooms, head, [(parts[0], fitted)], Stack(head, np.ones(1), np.zeros(head.outputs)))
+        seen = unseen(evidence, parts, self.options, self._deadline())
+        run, skipped = parts[: seen.scores.shape[1]], parts[seen.scores.shape[1] :]
+        targets, weight = evidence.context.targets[seen.rows], evidence.context.weight[seen.rows]
+        stack = Stack.fit(head, seen.scores, targets, weight)
+        errors = [head.error(seen.scores[:, p], targets, weight).sum() / weight.sum() for p in range(len(run))]
+        self.made = {
+            "parts": [
+                asdict(part) | {"weight": round(float(w), 4), "unseen_error": round(float(e), 6)}
+                for part, w, e in zip(run, stack.weights, errors, strict=True)
+            ],
+            "unseen_rows": len(seen.rows),
+            "skipped": [part.name for part in skipped],
+        }
+        return refit(evidence, run, seen.fitted, stack, self.options)
+
+    def _deadline(self) -> float | None:
+        """Held-out fits may take this share of the budget: fitting again on all rows takes as long and more."""
+        replayed = self.plan is not None
+        return None if self.time_budget is None or replayed else monotonic() + 0.4 * self.time_budget
+
+    @classmethod
+    def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> Stacked:
+        return Stacked.from_state(state, rooms, head)
+
+
+def _part(values: Mapping[str, Json]) -> Part:
+    try:
+        return Part(values["name"], values["fusion"], values.get("learner"), values.get("source"))
+    except (KeyError, TypeError, AttributeError):
+        raise ConfigError(f"the plan has a part that cannot be read: {values!r}; use the plan of a run.json") from None

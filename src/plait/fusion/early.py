@@ -1,0 +1,83 @@
+"""Early fusion: the features of all sources side by side into one classical learner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait import registry
+from plait.contracts import Head, Json, Learner, Modality, State
+from plait.errors import ConfigError
+from plait.evidence import Evidence, Fitted, View, masked_copies
+
+__all__ = ["Early"]
+
+
+class Early:
+    """One learner over the features of all sources.
+
+    Parameters
+    ----------
+    learner
+        Name of a registered learner.
+    masking
+        Copies a row, 0..1, in which a random part of the sources is hidden, so that sources may be absent later.
+    options
+        Options of parts by name; those of the learner are used.
+    """
+
+    name: ClassVar[str] = "early"
+
+    def __init__(
+        self,
+        *,
+        learner: str = "lightgbm",
+        masking: float = 0.2,
+        options: Mapping[str, Mapping[str, Json]] | None = None,
+    ) -> None:
+        if not 0 <= masking <= 1:
+            raise ConfigError(f"masking of early fusion is {masking}; it must lie in 0..1")
+        self.learner = learner
+        self.masking = masking
+        self.options = options or {}
+
+    def doors(self, rows: int, sources: int) -> frozenset[str]:
+        """What is asked of the rooms."""
+        return frozenset({"features"})
+
+    def fit(self, evidence: Evidence) -> FittedEarly:
+        learner: Learner = registry.make("learners", self.learner, self.options.get(self.learner, {}))
+        joined, context = evidence.joined, evidence.context
+        learner.tune(joined.features, context)
+        learner.fit(*masked_copies(joined, evidence.batches.present, context, self.masking))
+        return FittedEarly(evidence.rooms, evidence.head, learner)
+
+    @classmethod
+    def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedEarly:
+        return FittedEarly.from_state(state, rooms, head)
+
+
+class FittedEarly(Fitted):
+    """A learner over joined features."""
+
+    def __init__(self, rooms: Mapping[str, Modality], head: Head, learner: Learner) -> None:
+        super().__init__(rooms, head)
+        self.learner = learner
+
+    @property
+    def settings(self) -> dict[str, dict[str, Json]]:
+        return {self.learner.name: self.learner.settings}
+
+    def scores(self, view: View) -> npt.NDArray[np.float64]:
+        return self.learner.scores(view.joined.features)
+
+    def state(self) -> State:
+        return State(self.version, {"learner": self.learner.name}, parts={"learner": self.learner.state()})
+
+    @classmethod
+    def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> Self:
+        learner = registry.get("learners", state.values["learner"])
+        return cls(rooms, head, learner.from_state(state.parts["learner"]))

@@ -1,0 +1,260 @@
+"""Linear models with an L2 penalty: logistic regression, or ridge for values.
+
+Dense columns are scaled by their quantiles to a normal shape, missing cells stand at the median with an indicator
+beside them; the wide form (one-hot categories, TF-IDF) is taken as it is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, Sparse, State
+from plait.data.splits import holdout, inner_folds
+from plait.errors import ConfigError
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+__all__ = ["Linear"]
+
+POINTS = 200  # quantiles kept a column
+GRID = (0.02, 0.1, 0.5)  # inverse penalties tried (scikit-learn's C)
+FOLDS_BELOW = 2_000  # rows under which the penalty is chosen by cross-validation
+
+
+class Linear(Learner):
+    """Logistic regression (binary, multinomial) or ridge regression, with an L2 penalty.
+
+    Parameters
+    ----------
+    strength
+        Inverse penalty (scikit-learn's ``C``); None chooses it from `grid` on held-out rows.
+    grid
+        What is tried.
+    iterations
+        Bound on L-BFGS iterations.
+    """
+
+    name: ClassVar[str] = "linear"
+    version: ClassVar[int] = 1
+    accepts_wide: ClassVar[bool] = True
+    accepts_categorical: ClassVar[bool] = False
+
+    def __init__(self, *, strength: float | None = None, grid: tuple[float, ...] = GRID, iterations: int = 200) -> None:
+        if strength is not None and strength <= 0:
+            raise ConfigError(f"strength of linear is {strength}; it must be above 0")
+        self.strength = strength
+        self.grid = grid
+        self.iterations = iterations
+        self._scale = _Scale()
+        self._dense = np.zeros((0, 1))
+        self._wide = np.zeros((0, 1), np.float32)
+        self._intercept = np.zeros(1)
+
+    def tune(self, features: Features, context: FitContext) -> Self:
+        """Choose the penalty with the least held-out loss."""
+        if self.strength is not None:
+            return self
+        if context.time is None and len(context) < FOLDS_BELOW:
+            folds = inner_folds(context)
+            pairs = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
+        else:
+            pairs = [holdout(context)]
+        pairs = [pair for pair in pairs if _usable(context, *pair)]
+        losses = np.zeros(len(self.grid))
+        for fit, judge in pairs:
+            scale = _Scale().fit(features.take(fit))
+            design, unseen = scale.design(features.take(fit)), scale.design(features.take(judge))
+            inner = context.take(fit)
+            for i, strength in enumerate(self.grid):
+                coefficients, intercept = self._solve(design, inner, strength)
+                scores = np.asarray(unseen @ coefficients) + intercept
+                losses[i] += _loss(scores, context.targets[judge], context.weight[judge], context)
+                context.report(Progress("linear, choosing the penalty", i + 1, len(self.grid), losses[i]))
+        self.strength = self.grid[int(losses.argmin())] if pairs else self.grid[-1]
+        return self
+
+    def fit(self, features: Features, context: FitContext) -> Self:
+        self._scale = _Scale().fit(features)
+        design = self._scale.design(features)
+        strength = self.grid[-1] if self.strength is None else self.strength
+        coefficients, self._intercept = self._solve(design, context, strength)
+        dense = self._scale.width
+        self._dense = coefficients[:dense]
+        self._wide = coefficients[dense:].astype(np.float32)
+        return self
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        return {} if self.strength is None else {"strength": self.strength}
+
+    def scores(self, features: Features) -> npt.NDArray[np.float64]:
+        scores = self._scale.dense(features) @ self._dense + self._intercept
+        if features.wide is not None and len(self._wide):
+            scores += features.wide.dot(self._wide)
+        return np.asarray(scores, np.float64)
+
+    def state(self) -> State:
+        arrays: dict[str, Array] = {"dense": self._dense, "wide": self._wide, "intercept": self._intercept}
+        return State(self.version, {"strength": self.strength}, arrays, parts={"scale": self._scale.state()})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        learner = cls(strength=state.values["strength"])
+        learner._scale = _Scale.from_state(state.parts["scale"])
+        learner._dense = state.arrays["dense"]
+        learner._wide = state.arrays["wide"]
+        learner._intercept = state.arrays["intercept"]
+        return learner
+
+    def _solve(
+        self, design: Array | scipy.sparse.csr_matrix, context: FitContext, strength: float
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Coefficients ``P x K`` and intercepts ``K``."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if context.task == "regression":
+            ridge = Ridge(alpha=1 / (2 * strength), solver="auto" if isinstance(design, np.ndarray) else "sparse_cg")
+            ridge.fit(design, context.targets, sample_weight=context.weight)
+            return ridge.coef_.reshape(-1, 1), np.atleast_1d(ridge.intercept_)
+        model: Any = LogisticRegression(C=strength, max_iter=self.iterations, tol=1e-4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(design, context.targets.astype(np.int64), sample_weight=context.weight)
+        if context.task == "binary":
+            return model.coef_.T, model.intercept_
+        coefficients = np.zeros((design.shape[1], context.outputs))
+        intercept = np.full(context.outputs, model.intercept_.min() - 5.0)
+        if len(model.classes_) == 2:  # a subset may lack classes: scikit-learn then fits one column
+            coefficients[:, model.classes_[1]], intercept[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
+        else:
+            coefficients[:, model.classes_], intercept[model.classes_] = model.coef_.T, model.intercept_
+        return coefficients, intercept
+
+
+class _Scale:
+    """Dense columns to a normal shape by their quantiles, with indicators of missing cells."""
+
+    def __init__(self) -> None:
+        self.columns = np.zeros(0, np.int64)
+        self.quantiles = np.zeros((0, 0))
+        self.levels = np.zeros((0, 0))
+        self.counts = np.zeros(0, np.int64)
+        self.missing = np.zeros(0, np.int64)
+
+    @property
+    def width(self) -> int:
+        return len(self.columns) + len(self.missing)
+
+    def fit(self, features: Features) -> Self:
+        from scipy.special import ndtri
+
+        values = features.values
+        numeric = np.flatnonzero(~features.categorical)
+        rows: list[tuple[int, Array, Array]] = []
+        for column in numeric:
+            seen = values[features.present[:, column], column].astype(np.float64)
+            if not len(seen):
+                continue
+            grid = np.linspace(0, 1, min(POINTS, max(len(seen), 2)))
+            points = np.quantile(seen, grid)
+            knots, first, repeats = np.unique(points, return_index=True, return_counts=True)
+            if len(knots) < 2:
+                continue
+            middle = grid[first] + (repeats - 1) / 2 * (grid[1] - grid[0])  # ties stand at their middle rank
+            level = ndtri(np.clip(middle, 0.005, 0.995))
+            level = (level - _mean(seen, knots, level)) / _spread(seen, knots, level)
+            rows.append((int(column), knots, level))
+        longest = max((len(knots) for _, knots, _ in rows), default=0)
+        self.columns = np.array([column for column, _, _ in rows], np.int64)
+        self.counts = np.array([len(knots) for _, knots, _ in rows], np.int64)
+        self.quantiles = np.zeros((len(rows), longest))
+        self.levels = np.zeros((len(rows), longest))
+        for i, (_, knots, level) in enumerate(rows):
+            self.quantiles[i, : len(knots)], self.levels[i, : len(knots)] = knots, level
+        absent = ~features.present[:, numeric]
+        share = absent.mean(axis=0) if len(features) else np.zeros(len(numeric))
+        self.missing = self._distinct(absent, numeric[(share > 0) & (share < 1)], numeric)
+        return self
+
+    @staticmethod
+    def _distinct(absent: Array, candidates: Array, numeric: Array) -> npt.NDArray[np.int64]:
+        """One indicator for columns that are always missing together."""
+        kept: dict[bytes, int] = {}
+        for column in candidates:
+            pattern = np.packbits(absent[:, np.searchsorted(numeric, column)]).tobytes()
+            kept.setdefault(pattern, int(column))
+        return np.array(sorted(kept.values()), np.int64)
+
+    def dense(self, features: Features) -> npt.NDArray[np.float64]:
+        """float64 ``N x width``."""
+        out = np.zeros((len(features), self.width))
+        for i, column in enumerate(self.columns):
+            count = self.counts[i]
+            scaled = np.interp(features.values[:, column], self.quantiles[i, :count], self.levels[i, :count])
+            out[:, i] = np.where(features.present[:, column], scaled, 0.0)
+        out[:, len(self.columns) :] = ~features.present[:, self.missing]
+        return out
+
+    def design(self, features: Features) -> Array | scipy.sparse.csr_matrix:
+        """What the solver reads: dense alone, or sparse with the wide form beside."""
+        dense = self.dense(features)
+        if features.wide is None:
+            return dense
+        from scipy.sparse import csr_matrix, hstack
+
+        return hstack([csr_matrix(dense), _scipy(features.wide)], format="csr")
+
+    def state(self) -> State:
+        arrays = {
+            "columns": self.columns,
+            "quantiles": self.quantiles,
+            "levels": self.levels,
+            "counts": self.counts,
+            "missing": self.missing,
+        }
+        return State(1, arrays=arrays)
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        scale = cls()
+        scale.columns, scale.counts, scale.missing = (state.arrays[n] for n in ("columns", "counts", "missing"))
+        scale.quantiles, scale.levels = state.arrays["quantiles"], state.arrays["levels"]
+        return scale
+
+
+def _mean(seen: Array, knots: Array, level: Array) -> float:
+    return float(np.interp(seen, knots, level).mean())
+
+
+def _spread(seen: Array, knots: Array, level: Array) -> float:
+    return float(np.interp(seen, knots, level).std()) or 1.0
+
+
+def _scipy(wide: Sparse) -> scipy.sparse.csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((wide.data.astype(np.float64), wide.indices, wide.indptr), shape=(len(wide), wide.width))
+
+
+def _usable(context: FitContext, fit: Array, judge: Array) -> bool:
+    """A split to fit on needs rows on both sides and, for classes, two of them to learn from."""
+    if not len(fit) or not len(judge):
+        return False
+    return context.task == "regression" or len(np.unique(context.targets[fit])) > 1
+
+
+def _loss(scores: Array, targets: Array, weight: Array, context: FitContext) -> float:
+    """Weighted squared error or log loss."""
+    if context.task == "regression":
+        return float(weight @ (scores[:, 0] - targets) ** 2)
+    if context.task == "binary":
+        return float(weight @ np.logaddexp(0, np.where(targets == 1, -scores[:, 0], scores[:, 0])))
+    peak = scores.max(axis=1)
+    total = peak + np.log(np.exp(scores - peak[:, None]).sum(axis=1))
+    return float(weight @ (total - scores[np.arange(len(scores)), targets.astype(np.int64)]))
