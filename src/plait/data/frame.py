@@ -1,0 +1,290 @@
+"""From whatever the user holds to numpy columns: frames, cells with presence, moments in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plait.contracts import Array, Column, Side
+from plait.errors import DataError
+
+if TYPE_CHECKING:
+    from plait.data.schema import Schema
+
+__all__ = ["Cells", "as_frame", "column", "extra_columns", "seconds", "source_columns"]
+
+Cells: TypeAlias = "pd.Series[Any]"
+
+_FORMATS = (
+    "ISO8601",
+    "%Y/%m/%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M:%S",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M:%S",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d-%b-%Y",
+    "%b-%Y",
+    "%b-%y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%Y年%m月%d日",
+)
+
+
+def as_frame(X: object) -> pd.DataFrame:
+    """Look at `X` as a frame with unique string column names; a frame that is one already is returned as it is.
+
+    Parameters
+    ----------
+    X
+        A pandas DataFrame, a 2-D array or nested list (columns become ``x0, x1, ...``), a dict of equal-length lists,
+        or anything with ``to_pandas()`` or ``to_arrow()`` (pyarrow, polars).
+
+    Raises
+    ------
+    DataError
+        If `X` is none of these, is not two-dimensional, or has two columns of one name.
+    """
+    if not isinstance(X, pd.DataFrame):
+        X = _frame_of(X)
+    if isinstance(X.columns, pd.MultiIndex):
+        raise DataError("the frame has column names of several levels; flatten them to one name a column")
+    if not all(isinstance(name, str) for name in X.columns):
+        X = X.set_axis([str(name) for name in X.columns], axis=1)
+    if not X.columns.is_unique:
+        twice = sorted(set(X.columns[X.columns.duplicated()]))
+        raise DataError(f"duplicate column{'s' * (len(twice) > 1)} {', '.join(map(repr, twice))}: rename or drop one")
+    return X
+
+
+def _frame_of(X: Any) -> pd.DataFrame:
+    if hasattr(X, "to_arrow"):  # polars: needs no more than pyarrow, which is here
+        X = X.to_arrow()
+    if hasattr(X, "to_pandas"):
+        return pd.DataFrame(X.to_pandas())
+    if isinstance(X, Mapping):
+        try:
+            return pd.DataFrame(dict(X))
+        except ValueError as error:
+            raise DataError(f"the dict is not a table: {error}; give lists of one length") from None
+    if hasattr(X, "tocsr"):
+        raise DataError("sparse input is not supported; pass a dense array (X.toarray()) or a data frame")
+    if not hasattr(X, "__array__") and not isinstance(X, list | tuple):
+        raise DataError(f"expected a data frame, a 2D array or a dict of lists, got {type(X).__name__}")
+    values = np.asarray(X)
+    if values.ndim != 2:
+        raise DataError(
+            f"Expected 2D array, got {values.ndim}D array of shape {values.shape}. "
+            "Reshape your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
+        )
+    return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
+
+
+def column(series: Cells, row_time: npt.NDArray[np.float64] | None = None, side: Side | None = None) -> Column:
+    """Take a pandas column apart into values and presence.
+
+    Integers, decimals and nullable numbers become float64; times with a zone become UTC without one; a pandas category
+    becomes its labels as str (that it is no number is the user's word); a moment outside the years 1678..2261, which
+    64-bit nanoseconds cannot hold, counts as missing. All other cells stay the Python objects they are. Values may
+    share memory with `series`: never write to them.
+
+    Raises
+    ------
+    DataError
+        If the numbers are complex.
+    """
+    values, present = _cells(series)
+    return Column(str(series.name), values, present, row_time, side)
+
+
+def _cells(series: Cells) -> tuple[Array, npt.NDArray[np.bool_]]:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        return _from_numpy(series.to_numpy(), series.name)
+    if isinstance(dtype, pd.CategoricalDtype):
+        labels = np.array([*map(str, dtype.categories), None], object)
+        codes = series.cat.codes.to_numpy()
+        return labels[codes], codes >= 0
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return _from_numpy(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), series.name)
+    if isinstance(dtype, pd.PeriodDtype):
+        return _from_numpy(series.dt.to_timestamp().to_numpy(), series.name)
+    if isinstance(dtype, pd.ArrowDtype):
+        import pyarrow as pa
+
+        return _cells(pa.array(series).to_pandas(date_as_object=False).rename(series.name))
+    present = series.notna().to_numpy()
+    if dtype.kind in "iuf":
+        return series.to_numpy(np.float64, na_value=np.nan), present
+    if dtype.kind == "b":
+        return series.to_numpy(np.bool_, na_value=False), present
+    return series.to_numpy(object, na_value=None), present
+
+
+def _from_numpy(values: Array, name: object) -> tuple[Array, npt.NDArray[np.bool_]]:
+    kind = values.dtype.kind
+    if kind == "O":
+        return _from_objects(values)
+    if kind == "f":
+        return values.astype(np.float64, copy=False), ~np.isnan(values)
+    if kind in "iu":
+        return values.astype(np.float64), np.ones(len(values), bool)
+    if kind == "b":
+        return values, np.ones(len(values), bool)
+    if kind in "mM":
+        fine = values.astype(f"{kind}8[ns]", copy=False)
+        return fine, ~np.isnat(values) & (fine.astype(values.dtype, copy=False) == values)
+    if kind == "c":
+        raise DataError(f"Complex data not supported: column {str(name)!r} holds complex numbers")
+    return values.astype(object), np.ones(len(values), bool)
+
+
+def _from_objects(values: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    present = ~pd.isna(values)
+    if not present.any() or isinstance(values[present.argmax()], str | list | dict | np.ndarray | tuple | bytes):
+        return values, present
+    kinds = {type(cell) for cell in values[present]}
+
+    def all_are(*wanted: type) -> bool:
+        return all(issubclass(kind, wanted) for kind in kinds)
+
+    if all_are(bool, np.bool_):
+        return np.where(present, values, False).astype(bool), present
+    if not kinds & {bool, np.bool_} and all_are(int, float, np.integer, np.floating, Decimal):
+        try:
+            return np.where(present, values, np.nan).astype(np.float64), present
+        except OverflowError:  # an integer beyond any float stays the object it is
+            return values, present
+    if all_are(date, datetime, np.datetime64):
+        moments = pd.to_datetime(pd.Series(values), errors="coerce", utc=True).dt.tz_localize(None)
+        return _from_numpy(moments.to_numpy("datetime64[ns]"), None)
+    if all_are(timedelta, np.timedelta64):
+        return _from_numpy(pd.to_timedelta(pd.Series(values), errors="coerce").to_numpy("timedelta64[ns]"), None)
+    return values, present
+
+
+def seconds(series: Cells, name: str | None = None) -> npt.NDArray[np.float64]:
+    """Moments as seconds since 1970 (float64 ``N``, NaN where missing); numbers are taken as they are.
+
+    Parameters
+    ----------
+    series
+        Datetimes, numbers, or text in one date format (ISO 8601, ``01.07.2011``, ``2011/07/01``, ``Jul-2011``, ...).
+    name
+        What to call the column in errors; its own name by default.
+
+    Raises
+    ------
+    DataError
+        If a cell does not parse (the first is shown), or if day and month cannot be told apart.
+    """
+    name = str(series.name) if name is None else name
+    cells = column(series)
+    out = np.full(len(cells), np.nan)
+    if cells.values.dtype.kind == "f":
+        out[cells.present] = cells.values[cells.present]
+        return out
+    if cells.values.dtype.kind == "M":
+        moments = cells.values[cells.present]
+    elif cells.values.dtype.kind == "O":
+        codes, texts = pd.factorize(cells.values[cells.present].astype(str))
+        moments = _moments(texts, name)[codes]
+    else:
+        raise DataError(f"time column {name!r} holds {cells.values.dtype.name}, not dates or numbers")
+    out[cells.present] = moments.astype("datetime64[ns]").astype(np.int64) / 1e9
+    return out
+
+
+def _moments(texts: Array, name: str) -> Array:
+    """Parse distinct date texts with the one format that reads them all."""
+    if not len(texts):
+        return np.zeros(0, "datetime64[ns]")
+    index = pd.Index(texts).str.strip()
+    read = {form: pd.to_datetime(index[:50], format=form, errors="coerce", utc=True) for form in _FORMATS}
+    likely = max(read, key=lambda form: int(read[form].notna().sum()))
+    full = {
+        form: pd.to_datetime(index, format=form, errors="coerce", utc=True)
+        for form in _FORMATS
+        if form == likely or read[form].notna().all()
+    }
+    fits = [form for form, moments in full.items() if moments.notna().all()]
+    if not fits:
+        first = texts[int(full[likely].isna().argmax())]
+        raise DataError(
+            f"time column {name!r}: {first[:40]!r} does not parse as a date; "
+            "use one format in all rows, best 2011-07-01 or 2011-07-01 12:30:00"
+        )
+    for one, other in combinations(fits, 2):
+        if not full[one].equals(full[other]):
+            raise DataError(
+                f"time column {name!r}: {texts[0][:40]!r} may be day-month or month-day; write dates as 2011-07-01"
+            )
+    return full[fits[0]].tz_localize(None).to_numpy("datetime64[ns]")
+
+
+def source_columns(
+    frame: pd.DataFrame, schema: Schema, sides: Mapping[str, Side] | None = None
+) -> dict[str, tuple[Column, ...]]:
+    """The columns of every source of `schema`, in its order, each with the row's time where the schema names one.
+
+    Parameters
+    ----------
+    frame
+        Rows; columns that the schema does not know are left alone (`extra_columns` tells them).
+    sides
+        The long tables that the schema's sides name (see `plait.data.asof.sides`).
+
+    Raises
+    ------
+    DataError
+        If columns or long tables are missing (all are named), or the time column does not parse.
+    """
+    keys = {side.name: side.key for side in schema.sides}
+    place = {spec.name: spec.name if spec.side is None else keys[spec.side] for spec in schema.columns}
+    needed = [place[name] for source in schema.sources for name in source.columns]
+    needed += [] if schema.time is None else [schema.time]
+    absent = sorted({name for name in needed if name not in frame.columns})
+    if absent:
+        raise DataError(f"the frame lacks {len(absent)} column(s) that the model reads: {', '.join(map(repr, absent))}")
+    given = sides or {}
+    lost = sorted(side.name for side in schema.sides if side.name not in given)
+    if lost:
+        raise DataError(f"no long table given for {', '.join(map(repr, lost))}: pass sides={{{lost[0]!r}: ...}}")
+    row_time = None if schema.time is None else seconds(frame[schema.time], schema.time)
+    used = {spec.name: given[spec.side] for spec in schema.columns if spec.side is not None}
+
+    def one(name: str) -> Column:
+        cells = column(frame[place[name]], row_time, used.get(name))
+        if cells.side is None:
+            return cells
+        keyed = as_keys(cells.values, cells.present) if cells.values.dtype == object else cells.values
+        return Column(name, keyed, cells.present, row_time, cells.side)
+
+    return {source.name: tuple(one(name) for name in source.columns) for source in schema.sources}
+
+
+def as_keys(values: Array, present: Array) -> Array:
+    """Keys of a long table in one comparable form: numbers as float64, all else as str (object)."""
+    if values.dtype.kind == "f":
+        return values
+    keys = np.full(len(values), "", object)
+    keys[present] = [str(cell) for cell in values[present]]
+    return keys
+
+
+def extra_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
+    """Columns of `frame` that the schema does not know; they are ignored, and the caller says so."""
+    known = {spec.name for spec in schema.columns} | {side.key for side in schema.sides}
+    return tuple(str(name) for name in frame.columns if name not in known)
