@@ -1,0 +1,373 @@
+"""Numeric sequences: balances, prices, sensor readings; one or many channels, regular or timed, of unequal lengths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait import registry
+from plait.contracts import (
+    MAX_FEATURES,
+    Array,
+    Batch,
+    Column,
+    Encoder,
+    Fault,
+    Features,
+    FitContext,
+    Json,
+    Ragged,
+    Source,
+    State,
+)
+from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
+from plait.modalities.series.cells import LARGEST, Steps, UnreadableError, decode
+from plait.modalities.series.rows import by_length, carry, own_scale
+from plait.modalities.series.side import History, channels_of
+from plait.modalities.series.summary import NAMES, summarise
+
+__all__ = ["Series"]
+
+OPTIONS = ("channels", "max_steps", "patch", "time")
+PATCHES = 16  # tokens a series has at most
+QUINTET = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+class Series:
+    """Numeric sequences: each cell is the recent history of something, oldest step first.
+
+    A cell is a list or array of numbers, an array of steps x channels, a mapping of channel to list (with the steps'
+    times under ``"time"``, if they have any), a list of records, or JSON text of these. Or the column holds keys of a
+    long side table: then a row sees the steps of its key that were known at the row's time, and nothing later.
+
+    NaN inside a cell is a step at which the channel was not observed: the last observed value is carried forward (the
+    first one backward, where a series begins unobserved). Where training rows had such steps, features report their
+    share and tokens a mask of them. An empty cell, or one with no observed number, is missing; infinity is a fault.
+
+    Options of the column
+    ---------------------
+    channels
+        Names of the channels to read (default: all that training rows hold, at most 256 named ones).
+    time
+        Key of the steps' times in mappings and records (default ``"time"``).
+    max_steps
+        Longer cells are cut to their most recent steps (default 2048).
+    patch
+        Steps a token covers (default: so that nine of ten training series fit in 16 tokens).
+
+    The batch holds ``values`` (Ragged float32 ``T x C``, NaN = not observed) and, where training cells were timed,
+    ``time`` (Ragged float64 ``T``: days since 1970 for datetimes, else the cells' own numbers).
+    """
+
+    name: ClassVar[str] = "series"
+    joint: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        (self._column,) = source.columns
+        options = source.options.get(self._column, {})
+        for key in options:
+            if key not in OPTIONS:
+                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        self._wanted = _names(options.get("channels"), self._column)
+        self._time_key = str(options.get("time", "time"))
+        self._max_steps = _positive(options.get("max_steps", 2048), "max_steps", self._column)
+        self._patch = _positive(options["patch"], "patch", self._column) if "patch" in options else 0
+        self._channels: tuple[str, ...] = self._wanted or ("",)
+        self._timed = self._gappy = False
+        self._location, self._scale = np.zeros(len(self._channels)), np.ones(len(self._channels))
+        self._history: History | None = None
+
+    @staticmethod
+    def accepts(column: Column) -> float:
+        """1 for keys of a numeric side table; else near 1 where (almost) all cells are sequences of numbers."""
+        if column.side is not None:
+            return 1.0 if channels_of(column.side) else 0.0
+        cells = column.values[column.present][:64] if column.values.dtype == object else ()
+        held = read = 0
+        for cell in cells:
+            try:
+                steps = decode(cell)
+            except UnreadableError:
+                held += 1
+                continue
+            held += steps is not None
+            read += steps is not None
+        return 0.95 * read / held if read and read >= 0.8 * held else 0.0
+
+    @staticmethod
+    def example(rng: np.random.Generator, n: int) -> tuple[Column, ...]:
+        """Random walks of 1 to 40 steps, some with gaps; one cell in ten missing, one in twenty broken."""
+        values = np.empty(n, object)
+        for row, kind in enumerate(rng.random(n)):
+            walk = np.round(rng.normal(size=rng.integers(1, 41)).cumsum() * 10 + 100, 2).tolist()
+            if kind < 0.1:
+                values[row] = [] if kind < 0.05 else None
+            elif kind < 0.15:
+                values[row] = ["no number", [float("inf"), 1.0], 7, {"a": [1, 2], "b": [1]}][row % 4]
+            elif kind < 0.3 and len(walk) > 2:
+                values[row] = [walk[0], None, *walk[2:]]
+            else:
+                values[row] = np.array(walk) if kind < 0.5 else walk
+        return (Column("walk", values, np.array([cell is not None for cell in values], bool)),)
+
+    def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
+        """Learn the channels, whether steps are timed or unobserved, and each channel's level and spread.
+
+        Level and spread are the median and the scaled interquartile range of the series' five-number summaries, so that
+        a long series says no more than a short one and outliers say little.
+        """
+        self._learn_layout(chunks)
+        lengths: list[Array] = []
+        summaries: list[Array] = []
+        for (column,) in chunks:
+            batch = self.transform((column,))
+            values = _ragged(batch, "values").take(np.flatnonzero(batch.present))
+            lengths.append(values.lengths)
+            self._gappy |= bool(np.isnan(values.values).any())
+            filled, observed = carry(values)
+            for rows, dense in by_length(values.offsets, filled):
+                quintet = np.sort(dense, axis=2)[:, :, np.rint(QUINTET * (dense.shape[2] - 1)).astype(int)]
+                summaries.append(np.where(observed[rows][:, :, None], quintet, np.nan))
+        for c in range(len(self._channels)):
+            levels = np.concatenate([np.empty(0), *(part[:, c].ravel() for part in summaries)])
+            levels = levels[np.isfinite(levels)]
+            if len(levels):
+                low, self._location[c], high = np.quantile(levels, [0.25, 0.5, 0.75])
+                spread = (high - low) / 1.349 or levels.std()
+                self._scale[c] = spread if spread > 0 else 1.0
+        if not self._patch:
+            usual = np.quantile(np.concatenate(lengths), 0.9) if lengths and sum(map(len, lengths)) else 1
+            self._patch = int(np.ceil(usual / PATCHES))
+        return self
+
+    def _learn_layout(self, chunks: Iterable[tuple[Column, ...]]) -> None:
+        named: Counter[str] = Counter()
+        widths: Counter[int] = Counter()
+        for (column,) in chunks:
+            if column.side is not None:
+                self._fix(self._wanted or channels_of(column.side), timed=column.side.time is not None)
+                return
+            for _, steps in self._decoded(column):
+                if isinstance(steps, Steps):
+                    named.update(steps.names or ())
+                    widths.update([steps.values.shape[1]] * (steps.names is None))
+                    self._timed |= steps.time is not None
+        if self._wanted:
+            return
+        if sum(named.values()) > 0:
+            kept = {name for name, _ in named.most_common(MAX_FEATURES)}
+            self._fix(tuple(name for name in named if name in kept), self._timed)
+        elif widths and widths.most_common(1)[0][0] > 1:
+            self._fix(tuple(f"channel{i}" for i in range(widths.most_common(1)[0][0])), self._timed)
+
+    def _fix(self, channels: tuple[str, ...], timed: bool) -> None:
+        if not channels:
+            raise SchemaError(f"column {self._column!r}: its side table has no numeric column to read as a channel")
+        self._channels, self._timed = channels, timed
+        self._location, self._scale = np.zeros(len(channels)), np.ones(len(channels))
+
+    def transform(self, columns: tuple[Column, ...]) -> Batch:
+        """Cells to steps; see the class for what the batch holds."""
+        (column,) = columns
+        if column.side is not None:
+            return self._visible(column)
+        present = np.zeros(len(column), bool)
+        values: list[Array] = [np.empty((0, len(self._channels)), np.float32)] * len(column)
+        times: list[Array] = [np.empty(0)] * len(column)
+        faults: list[Fault] = []
+        for row, steps in self._decoded(column):
+            if isinstance(steps, str):
+                faults.append(Fault(row, column.name, steps))
+                continue
+            aligned = self._align(steps)
+            if aligned is None:
+                reason = f"{steps.values.shape[1]} channels (allowed: {len(self._channels)})"
+                faults.append(Fault(row, column.name, reason))
+            elif not np.isnan(aligned).all():
+                present[row] = True
+                values[row] = aligned[-self._max_steps :].astype(np.float32)
+                if self._timed:
+                    time = np.arange(float(len(aligned))) if steps.time is None else steps.time
+                    times[row] = time[-self._max_steps :]
+        arrays = {"values": Ragged.from_rows(values, np.empty((0, len(self._channels)), np.float32))}
+        if self._timed:
+            arrays["time"] = Ragged.from_rows(times, np.empty(0))
+        return Batch(arrays, present, tuple(faults))
+
+    def _decoded(self, column: Column) -> Iterator[tuple[int, Steps | str]]:
+        """Rows that hold something: their steps, or why they cannot be read."""
+        for row in np.flatnonzero(column.present).tolist():
+            try:
+                steps = decode(column.values[row], self._time_key, self._wanted)
+            except UnreadableError as error:
+                yield row, str(error)
+                continue
+            if steps is not None:
+                yield row, steps
+
+    def _align(self, steps: Steps) -> Array | None:
+        """Values in the fitted channels' order, float64 ``T x C``; None where they cannot be told apart."""
+        if steps.names is None:
+            return steps.values if steps.values.shape[1] == len(self._channels) else None
+        if steps.names == self._channels:
+            return steps.values
+        aligned = np.full((len(steps.values), len(self._channels)), np.nan)
+        where = {name: i for i, name in enumerate(steps.names)}
+        for c, name in enumerate(self._channels):
+            if name in where:
+                aligned[:, c] = steps.values[:, where[name]]
+        return aligned
+
+    def _visible(self, column: Column) -> Batch:
+        """What each row may see of its key's history in the side table."""
+        side = column.side
+        assert side is not None
+        if self._history is None or self._history.side is not side:
+            for name in self._channels:
+                if name not in side.columns:
+                    raise unknown(f"channel of side table {side.name!r}", name, channels_of(side))
+            self._history = History.of(side, self._channels)
+        history = self._history
+        first, last = history.spans(column, self._max_steps)
+        broken = (np.abs(history.values) > LARGEST).any(axis=1)
+        before = np.concatenate([[0], np.cumsum(broken)])
+        bad = before[last] > before[first]
+        observed = np.concatenate([[0], np.cumsum(~np.isnan(history.values).all(axis=1))])
+        present = ~bad & (observed[last] > observed[first])
+        lengths = np.where(present, last - first, 0)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        where = np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
+        arrays = {"values": Ragged(history.values[where].astype(np.float32), offsets)}
+        if self._timed:
+            time = np.arange(float(len(history.values))) if history.time is None else history.time
+            arrays["time"] = Ragged(time[where], offsets)
+        reason = "infinity, or a number beyond 3.4e38"
+        return Batch(arrays, present, tuple(Fault(int(row), column.name, reason) for row in np.flatnonzero(bad)))
+
+    def fit_features(self, batch: Batch, context: FitContext) -> Features:
+        """The same as `features`: none of them uses a label."""
+        return self.features(batch)
+
+    def features(self, batch: Batch) -> Features:
+        """Level, trend, volatility, memory, falls and seasonality of each channel, and lengths and gaps of the whole.
+
+        Where all summaries of all channels would be more than 256, each channel has the most telling ones.
+        """
+        shared = ("length", "span", "mean_gap", "longest_gap") if self._timed else ("length",)
+        kinds = (*NAMES, "unobserved") if self._gappy else NAMES
+        each = min(max((MAX_FEATURES - len(shared)) // len(self._channels), 1), len(kinds))
+        channels = self._channels[: (MAX_FEATURES - len(shared)) // each]
+        stems = [f"{self._column}.{channel}" if channel else self._column for channel in channels]
+        names = (
+            *(f"{self._column}.{name}" for name in shared),
+            *(f"{stem}.{kind}" for stem in stems for kind in kinds[:each]),
+        )
+        out = np.full((len(batch), len(names)), np.nan)
+        rows = np.flatnonzero(batch.present)
+        values = _ragged(batch, "values").take(rows)
+        values = Ragged(values.values[:, : len(channels)], values.offsets)
+        time = _ragged(batch, "time").take(rows).values if self._timed else None
+        filled, observed = carry(values)
+        missing = np.isnan(values.values).astype(np.float64)
+        for which, dense in by_length(values.offsets, filled):
+            r, c, steps = dense.shape
+            inside = values.offsets[which][:, None] + np.arange(steps)
+            clock = None if time is None else time[inside]
+            own = summarise(dense.reshape(r * c, steps), None if clock is None else np.repeat(clock, c, axis=0))
+            own = own.reshape(r, c, len(NAMES))
+            if self._gappy:
+                own = np.concatenate([own, missing[inside].mean(axis=1)[:, :, None]], axis=2)
+            own = np.where(observed[which][:, :, None], own, np.nan)[:, :, :each]
+            out[rows[which]] = np.concatenate([_pace(r, steps, clock), own.reshape(r, c * each)], axis=1)
+        present = np.isfinite(out)
+        out = np.clip(out, -LARGEST, LARGEST).astype(np.float32)
+        return Features(out, names, present, np.zeros(len(names), bool))
+
+    def inputs(self, batch: Batch) -> Batch:
+        """Numbers for the encoder, bounded and NaN-free: ``values``, Ragged float32 ``T x E``.
+
+        Each channel comes on the training rows' scale (inverse hyperbolic sine, so that outliers stay bounded) and on
+        its own series' scale (its shape); then masks of the observed steps, and the time since the step before.
+        """
+        values = _ragged(batch, "values")
+        longest = self._patch * PATCHES
+        lengths = np.where(batch.present, np.minimum(values.lengths, longest), 0)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        where = np.repeat(values.offsets[1:] - offsets[1:], lengths) + np.arange(offsets[-1])
+        recent = Ragged(values.values[where], offsets)
+        filled, _ = carry(recent)
+        row = np.repeat(np.arange(len(batch)), lengths)
+        parts = [np.arcsinh((filled - self._location) / self._scale), own_scale(filled, row, len(batch))]
+        if self._gappy:
+            parts.append(~np.isnan(recent.values))
+        if self._timed:
+            gap = np.diff(_ragged(batch, "time").values[where], prepend=0.0)
+            gap[offsets[:-1][lengths > 0]] = 0.0
+            usual = np.bincount(row, weights=gap, minlength=len(batch)) / np.maximum(lengths - 1, 1)
+            parts.append(np.log1p(gap / np.where(usual > 0, usual, 1.0)[row])[:, None])
+        made = np.concatenate(parts, axis=1).astype(np.float32)
+        return Batch({"values": Ragged(made, offsets)}, batch.present, batch.faults)
+
+    def encoder(self, width: int, kind: str = "auto") -> Encoder:
+        """Patches of steps as tokens, at most 16 a series."""
+        channels = len(self._channels) * (2 + self._gappy) + self._timed
+        make = registry.get("encoders", "patches" if kind == "auto" else kind)
+        encoder: Encoder = make(width=width, channels=channels, patch=self._patch, max_patches=PATCHES)
+        return encoder
+
+    def state(self) -> State:
+        values = {
+            "channels": list(self._channels),
+            "timed": self._timed,
+            "gappy": self._gappy,
+            "patch": self._patch,
+        }
+        return State(self.version, values, {"location": self._location, "scale": self._scale})
+
+    @classmethod
+    def from_state(cls, source: Source, state: State) -> Self:
+        if state.version > cls.version:
+            known = f"version {state.version}, known: {cls.version}"
+            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        room = cls(source)
+        room._channels = tuple(state.values["channels"])
+        room._timed, room._gappy = bool(state.values["timed"]), bool(state.values["gappy"])
+        room._patch = int(state.values["patch"])
+        room._location, room._scale = state.arrays["location"], state.arrays["scale"]
+        return room
+
+
+def _names(given: Json, column: str) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple) or not given or len(set(given)) < len(given):
+        raise ConfigError(f"column {column!r}: channels is {given!r} (allowed: a list of distinct names)")
+    return tuple(str(name) for name in given)
+
+
+def _positive(given: Json, option: str, column: str) -> int:
+    if not isinstance(given, int) or given < 1:
+        raise ConfigError(f"column {column!r}: {option} is {given!r} (allowed: a whole number from 1)")
+    return given
+
+
+def _ragged(batch: Batch, key: str) -> Ragged:
+    array = batch.arrays[key]
+    assert isinstance(array, Ragged)
+    return array
+
+
+def _pace(rows: int, steps: int, clock: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
+    """Length, and where steps are timed the span, the mean gap and the longest gap."""
+    length = np.full((rows, 1), float(steps))
+    if clock is None:
+        return length
+    span = clock[:, -1:] - clock[:, :1]
+    longest = np.diff(clock, axis=1).max(axis=1, initial=0.0)[:, None]
+    return np.concatenate([length, span, span / max(steps - 1, 1), longest], axis=1)
