@@ -279,11 +279,11 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:
-    nested = {}
+    nested: dict[str, Cells] = {}
     for name, cells in frame.select_dtypes(object).items():
         inside = cells.map(lambda cell: isinstance(cell, list | dict | tuple | np.ndarray))
         if inside.any():
-            nested[name] = cells.where(~inside, cells.map(as_json))
+            nested[str(name)] = cells.where(~inside, cells.map(as_json))
     return frame.assign(**nested) if nested else frame
 
 
