@@ -1,0 +1,98 @@
+"""Which features a table has: candidates in blocks, their names, and the choice of at most 256."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import MAX_FEATURES
+from plait.modalities.table.calendar import PARTS
+from plait.modalities.table.fields import Field
+
+__all__ = ["Layout", "plan"]
+
+FEW = 8  # levels up to which a category needs neither target mean nor frequency
+CODED = 64  # levels up to which trees get category codes
+MERGED = 32  # features that share the columns beyond the limit
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Blocks of candidate features, in this order, and which of them are kept.
+
+    Parameters
+    ----------
+    coded, meaned, counted
+        Positions, among the categories, of those that give codes, target means and log frequencies.
+    indicated
+        Positions, among the numbers and then the categories, of those with a missing indicator.
+    names, categorical
+        Of the kept features.
+    kept
+        Their positions in the blocks side by side.
+    whole
+        Every candidate is kept.
+    merged
+        For each merged feature, the positions (numbers, then categories) whose normal scores it averages.
+    """
+
+    coded: tuple[int, ...]
+    meaned: tuple[int, ...]
+    counted: tuple[int, ...]
+    indicated: tuple[int, ...]
+    names: tuple[str, ...]
+    categorical: npt.NDArray[np.bool_]
+    kept: npt.NDArray[np.int64]
+    merged: tuple[npt.NDArray[np.int64], ...]
+    whole: bool
+
+
+def plan(numbers: Sequence[Field], categories: Sequence[Field], outputs: int) -> Layout:
+    """Lay out the features; `outputs` target means a category.
+
+    Beyond 256 features the extras go first: calendar parts, then log frequencies of categories that have another
+    feature, then missing indicators, then target means. Should the columns alone be more than 256, the last ones
+    share 32 features.
+    """
+    sizes = [len(category.levels) for category in categories]
+    coded = tuple(i for i, size in enumerate(sizes) if size <= CODED)
+    counted = tuple(i for i, size in enumerate(sizes) if size > FEW)
+    meaned = counted if outputs else ()
+    both = [*numbers, *categories]
+    indicated = tuple(i for i, column in enumerate(both) if column.indicated)
+    of = "mean target" if outputs == 1 else "mean of class {}"
+    blocks: list[tuple[int, str]] = [
+        *((0, number.name) for number in numbers),
+        *((0, categories[i].name) for i in coded),
+        *((1, f"{categories[i].name}: {of.format(k)}") for i in meaned for k in range(outputs)),
+        *((2, f"{both[i].name}: missing") for i in indicated),
+        *((0 if sizes[i] > CODED else 3, f"{categories[i].name}: log frequency") for i in counted),
+        *((4, f"{number.name}: {PARTS[part]}") for number in numbers for part in number.parts),
+    ]
+    ranks = np.array([rank for rank, _ in blocks], np.int64)
+    kept = np.argsort(ranks, kind="stable")[:MAX_FEATURES]
+    merged: tuple[npt.NDArray[np.int64], ...] = ()
+    if (ranks == 0).sum() > MAX_FEATURES:
+        kept = kept[: MAX_FEATURES - MERGED]
+        owner = [*range(len(numbers)), *(len(numbers) + i for i in (*coded, *(i for i in counted if i not in coded)))]
+        merged = tuple(np.array_split(np.array(owner[len(kept) :], np.int64), MERGED))
+        blocks += [(0, f"columns merged {i + 1}") for i in range(MERGED)]
+        kept = np.concatenate([kept, np.arange(len(blocks) - MERGED, len(blocks))])
+    kept = np.sort(kept)
+    flags = np.zeros(len(blocks), bool)
+    flags[len(numbers) : len(numbers) + len(coded)] = True
+    names = _unique(blocks[i][1] for i in kept)
+    return Layout(coded, meaned, counted, indicated, names, flags[kept], kept, merged, len(kept) == len(blocks))
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as they are, with a mark where a column happens to be called like another's feature."""
+    seen: dict[str, None] = {}
+    for name in names:
+        while name in seen:
+            name += " *"
+        seen[name] = None
+    return tuple(seen)

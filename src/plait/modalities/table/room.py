@@ -1,0 +1,346 @@
+"""The room of tabular columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import ClassVar, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from plait import registry
+from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Source, Sparse, State
+from plait.data.splits import inner_folds
+from plait.errors import ArtifactError, unknown
+from plait.modalities.table import means
+from plait.modalities.table.calendar import SIZES, calendar
+from plait.modalities.table.cells import DAY, codes, head, judge, likeness, values
+from plait.modalities.table.fields import LIMIT, Choice, Field, Tally
+from plait.modalities.table.layout import Layout, plan
+
+__all__ = ["Table"]
+
+CLASSES = 8  # most classes of a multiclass target that get target means
+
+
+class Table:
+    """Tabular columns of one frame.
+
+    Every column is a number, a category, a boolean, a date or a duration, judged from its first 1,000 present cells
+    (95% of them must be of a kind; whatever is none of the others is a category). Cells that cannot be read as the
+    kind are faults and count as missing: text in a number column, infinity, a date that is none.
+
+    Options of a column (``Source.options[column]``):
+
+    ``as``
+        ``number | category | boolean | date | duration`` instead of the judgement.
+    ``clean``
+        What happens to numbers, dates' ages and durations in `features` (fitted on training rows): ``none`` (default),
+        ``zscore``, ``robust`` (median and quartile range), ``quantile`` (normal scores), ``clip`` (to the 1% and 99%
+        quantiles). Trees need none of it, and the linear learner scales by itself.
+    ``missing``
+        ``keep`` (default): a missing cell is an absent feature. ``impute``: the median, or the most frequent
+        level, and a feature that says so. ``drop``: the column is left out if more than half of its training cells
+        are missing or unreadable (otherwise as ``keep``).
+    ``max_levels``
+        Known levels of a category at most (default 1,000), the most frequent ones.
+    ``min_count``
+        Training rows a level needs to be known (default: a thousandth of the rows, within 2..10). Rarer levels, and
+        those never seen, are one level of their own.
+
+    Features, at most 256:
+
+    - numbers, 0/1 of booleans, durations in days, as they are (or cleaned);
+    - dates as days before the row's time if rows have one, otherwise as days since the training median; then month,
+      weekday, day of month and hour where they vary;
+    - categories of up to 64 levels as codes (0 rare or unknown, then by frequency); of more than 8, also the smoothed
+      mean target less the base rate, out of fold on training rows (one a class, up to 8 classes), and the log
+      frequency;
+    - in the wide form, categories one-hot, with missing and rare beside the levels.
+
+    Beyond 256, `layout.plan` says what goes first. Imputation and cleaning concern features; the encoder reads normal
+    scores of numbers (a missing number is masked), category codes, and calendar parts as codes.
+
+    All that is learned is the same however the rows are cut into chunks; quantiles come from a sample of at most
+    16,384 rows (`plait.data.sketch`).
+    """
+
+    name: ClassVar[str] = "table"
+    joint: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+
+    def __init__(self, source: Source) -> None:
+        for column in source.options:
+            if column not in source.columns:
+                raise unknown(f"column in the options of source {source.name!r}:", column, source.columns)
+        self.source = source
+        self._choices = {name: Choice.of(name, source.options.get(name, {})) for name in source.columns}
+
+    @staticmethod
+    def accepts(column: Column) -> float:
+        """1 for numbers, booleans, dates and durations; strings by how much they repeat; 0 for nested cells."""
+        if column.side is not None:
+            return 0.0
+        return likeness(head([column])) if column.values.dtype.kind == "O" else 1.0
+
+    @staticmethod
+    def example(rng: np.random.Generator, n: int) -> tuple[Column, ...]:
+        """Eight made columns of all kinds, with missing, broken and infinite cells, judged in 2024."""
+        row_time = 1.7e9 + rng.uniform(0, 3e7, n)
+        amount = np.exp(rng.normal(8, 1, n))
+        amount[rng.random(n) < 0.02] = np.inf
+        written = np.array([f"{x:.2f}" for x in rng.normal(50, 20, n)], object)
+        written[rng.random(n) < 0.02] = "n/a"
+        opened = (row_time - rng.uniform(0, 3e8, n)).astype("datetime64[s]").astype("datetime64[ns]")
+        branch = np.array([f"B{x:03d}" for x in rng.zipf(1.4, n) % 300], object)
+        columns: dict[str, Array] = {
+            "amount": amount,
+            "visits": rng.poisson(3, n).astype(np.float64),
+            "rate": written,
+            "segment": rng.choice(np.array(["retail", "small business", "private"], object), n),
+            "branch": branch,
+            "insured": rng.random(n) < 0.3,
+            "opened": opened,
+            "delay": (rng.exponential(5e5, n)).astype("timedelta64[s]").astype("timedelta64[ns]"),
+        }
+        return tuple(Column(name, cells, rng.random(n) > 0.1, row_time) for name, cells in columns.items())
+
+    def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
+        """Judge kinds, then count levels and sample numbers in one pass; labels are not looked at."""
+        names = self.source.columns
+        kinds = [self._choices[name].kind for name in names]
+        open_ones = [i for i, kind in enumerate(kinds) if kind is None]
+        for i in open_ones:
+            kinds[i] = judge(head(chunk[i] for chunk in chunks))
+        tallies = [Tally(kind) for kind in kinds if kind is not None]
+        for chunk in chunks:
+            for tally, column in zip(tallies, chunk, strict=True):
+                tally.add(column)
+        learned = [Field.learn(name, self._choices[name], tally) for name, tally in zip(names, tallies, strict=True)]
+        targets = context.outputs if context.task != "multiclass" or context.outputs <= CLASSES else 0
+        self._settle([field for field in learned if field is not None], targets)
+        return self
+
+    def _settle(self, fields: list[Field], outputs: int) -> None:
+        """Arrange what was learned for use on blocks of columns."""
+        where = {name: i for i, name in enumerate(self.source.columns)}
+        self._numbers = [field for field in fields if field.kind != "category"]
+        self._categories = [field for field in fields if field.kind == "category"]
+        self._dates = [i for i, field in enumerate(self._numbers) if field.kind == "date"]
+        self._at = {field.name: where[field.name] for field in fields}
+        self._known = [{level: i + 2 for i, level in enumerate(f.levels)} for f in self._categories]
+        self._clean = np.array([[f.low, f.high, f.centre, f.scale] for f in self._numbers]).reshape(-1, 4).T
+        self._scored = [i for i, field in enumerate(self._numbers) if field.scored]
+        self._starts = np.array([0, *accumulate(f.codes for f in self._categories)], np.int64)
+        self._frequencies = np.concatenate([np.zeros(0), *(f.log_frequency() for f in self._categories)])
+        self._parts = [(d, p) for d, i in enumerate(self._dates) for p in self._numbers[i].parts]
+        self._outputs = outputs
+        self._layout: Layout = plan(self._numbers, self._categories, outputs)
+        self._coded, self._meaned, self._counted, self._indicated = (
+            np.array(at, np.int64)
+            for at in (self._layout.coded, self._layout.meaned, self._layout.counted, self._layout.indicated)
+        )
+        self._means = np.zeros((int(self._starts[-1]), outputs))
+
+    def transform(self, columns: tuple[Column, ...]) -> Batch:
+        """Read the cells.
+
+        Returns
+        -------
+        Batch
+            ``numbers`` float64 ``N x C`` (numbers, booleans, dates and durations in days, NaN missing), ``moments``
+            float64 ``N x D`` (dates in seconds since 1970), ``codes`` int32 ``N x K`` (0 missing, 1 rare or unknown).
+            A row is present if any cell can be read.
+        """
+        rows = len(columns[0])
+        faults: list[Fault] = []
+        numbers = np.empty((rows, len(self._numbers)))
+        moments = np.empty((rows, len(self._dates)))
+        levels = np.empty((rows, len(self._categories)), np.int32)
+        date = 0
+        for i, field in enumerate(self._numbers):
+            column = columns[self._at[field.name]]
+            found, unread = values(column, field.kind)
+            if field.kind == "date":
+                moments[:, date] = found
+                date += 1
+                found = self._days(field, column, found)
+            numbers[:, i] = found
+            faults += unread
+        for i, field in enumerate(self._categories):
+            levels[:, i], unread = codes(columns[self._at[field.name]], self._known[i])
+            faults += unread
+        beyond = np.abs(numbers) > LIMIT
+        if beyond.any():
+            for row, i in np.argwhere(beyond).tolist():
+                faults.append(Fault(row, self._numbers[i].name, "infinite"))
+            numbers[beyond] = np.nan
+        readable = np.concatenate([~np.isnan(numbers), ~np.isnan(moments), levels > 0], axis=1)
+        present = np.asarray(readable.any(axis=1), bool)
+        return Batch({"numbers": numbers, "moments": moments, "codes": levels}, present, tuple(faults))
+
+    @staticmethod
+    def _days(field: Field, column: Column, found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if not field.aged:
+            return found / DAY - field.origin
+        if column.row_time is None:
+            return np.full(len(found), np.nan)
+        return (column.row_time - found) / DAY
+
+    def features(self, batch: Batch) -> Features:
+        """Features of rows that the room was not fitted on; float32 ``N x F``."""
+        levels = self._filled(batch)[1]
+        at = self._meaned
+        found = self._means[levels[:, at] + self._starts[at]]
+        return self._features(batch, np.where(levels[:, at, None] > 0, found, np.nan).reshape(len(batch), -1))
+
+    def fit_features(self, batch: Batch, context: FitContext) -> Features:
+        """Features of the training rows; mean targets come from the rows of other folds."""
+        folds = inner_folds(context) if context.folds is None else context.folds
+        targets = context.targets[:, None]
+        if context.task == "multiclass":
+            targets = (targets == np.arange(self._outputs)).astype(np.float64)
+        levels = np.where(batch.present[:, None], self._filled(batch)[1], 0)
+        learned = self._means.copy()  # not in place: rooms are copied shallowly
+        honest = np.full((len(batch), len(self._meaned), self._outputs), np.nan)
+        for place, i in enumerate(self._meaned.tolist()):
+            rows = np.flatnonzero(levels[:, i])  # a missing cell is an absent feature, not a level
+            given = levels[rows, i], self._categories[i].codes, targets[rows], context.weight[rows]
+            learned[self._starts[i] : self._starts[i + 1]] = means.table(*given)
+            honest[rows, place] = means.out_of_fold(*given, folds[rows])
+        self._means = learned
+        return self._features(batch, honest.reshape(len(batch), -1))
+
+    def _filled(self, batch: Batch) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Numbers and codes with imputed columns filled, and which of these columns' cells were missing."""
+        numbers, levels = cast("Array", batch.arrays["numbers"]), cast("Array", batch.arrays["codes"])
+        missing = np.concatenate([np.isnan(numbers), levels == 0], axis=1)[:, self._indicated]
+        if len(self._indicated):
+            numbers, levels = numbers.copy(), levels.copy()
+            for place, i in enumerate(self._indicated.tolist()):
+                if i < len(self._numbers):
+                    numbers[missing[:, place], i] = self._numbers[i].fill
+                else:
+                    i -= len(self._numbers)
+                    levels[missing[:, place], i] = self._categories[i].fill
+        return numbers, levels, missing
+
+    def _features(self, batch: Batch, level_means: npt.NDArray[np.float64]) -> Features:
+        numbers, levels, missing = self._filled(batch)
+        low, high, centre, scale = self._clean
+        cleaned = (np.clip(numbers, low, high) - centre) / scale
+        for i in self._scored:
+            cleaned[:, i] = self._numbers[i].score(numbers[:, i])
+        seen = levels > 0
+        frequencies = np.where(seen, self._frequencies[levels + self._starts[:-1]], np.nan)
+        blocks = [
+            cleaned,
+            np.where(seen, levels - 1.0, np.nan)[:, self._coded],
+            level_means,
+            missing.astype(np.float64),
+            frequencies[:, self._counted],
+            self._calendar(batch),
+        ]
+        if self._layout.merged:
+            blocks.append(self._merged(numbers, frequencies))
+        values = np.concatenate(blocks, axis=1)
+        if not self._layout.whole:
+            values = values[:, self._layout.kept]
+        values = np.clip(values, -LIMIT, LIMIT).astype(np.float32)
+        values[~batch.present] = np.nan
+        wide = self._one_hot(batch, levels) if self._categories else None
+        return Features(values, self._layout.names, ~np.isnan(values), self._layout.categorical, wide)
+
+    def _calendar(self, batch: Batch) -> npt.NDArray[np.float64]:
+        """Calendar parts that vary: float64 ``N x P``, NaN where the date is missing."""
+        moments = cast("Array", batch.arrays["moments"])
+        if not self._parts:
+            return np.empty((len(batch), 0))
+        date, part = np.array(self._parts).T
+        gone = np.isnan(moments)
+        found = calendar(np.where(gone, 0.0, moments))[:, date, part]
+        return np.where(gone[:, date], np.nan, found)
+
+    def _merged(self, numbers: Array, frequencies: Array) -> npt.NDArray[np.float64]:
+        """Means of the normal scores (log frequencies for categories) of the columns beyond the limit."""
+        scores = np.concatenate([self._scores(numbers), frequencies], axis=1)
+        found = np.full((len(scores), len(self._layout.merged)), np.nan)
+        for i, columns in enumerate(self._layout.merged):
+            seen = ~np.isnan(scores[:, columns])
+            count = seen.sum(axis=1)
+            total = np.where(seen, scores[:, columns], 0.0).sum(axis=1)
+            np.divide(total, count, out=found[:, i], where=count > 0)
+        return found
+
+    def _scores(self, numbers: Array) -> npt.NDArray[np.float64]:
+        """Normal scores of all numbers: float64 ``N x C``."""
+        found = np.empty_like(numbers)
+        for i, field in enumerate(self._numbers):
+            found[:, i] = field.score(numbers[:, i])
+        return found
+
+    def _one_hot(self, batch: Batch, levels: Array) -> Sparse:
+        rows, columns = levels.shape
+        indices = (levels + self._starts[:-1]).astype(np.int32).ravel()
+        indptr = np.arange(rows + 1, dtype=np.int64) * columns
+        wide = Sparse(indptr, indices, np.ones(len(indices), np.float32), int(self._starts[-1]))
+        return wide if batch.present.all() else wide.keep(batch.present)
+
+    def inputs(self, batch: Batch) -> Batch:
+        """What the encoder reads.
+
+        Returns
+        -------
+        Batch
+            ``numbers`` float32 ``N x C`` (normal scores, 0 where missing), ``numbers_present`` bool ``N x C``,
+            ``codes`` int64 ``N x K`` (categories, then calendar parts; 0 missing, 1 rare or unknown, then levels).
+        """
+        there = batch.present[:, None]
+        scores = self._scores(cast("Array", batch.arrays["numbers"]))
+        seen = ~np.isnan(scores) & there
+        parts = np.nan_to_num(self._calendar(batch) + 2.0)  # 0 where missing
+        levels = np.where(there, np.concatenate([batch.arrays["codes"], parts], axis=1), 0)
+        arrays = {
+            "numbers": np.where(seen, scores, 0.0).astype(np.float32),
+            "numbers_present": seen,
+            "codes": levels.astype(np.int64),
+        }
+        return Batch(arrays, batch.present)
+
+    def encoder(self, width: int, kind: str = "auto") -> Encoder:
+        """One token a column; ``columns`` unless another kind of encoder is named."""
+        made = registry.get("encoders", "columns" if kind == "auto" else kind)
+        codes = (*(f.codes for f in self._categories), *(SIZES[part] + 2 for _, part in self._parts))
+        return cast("Encoder", made(width, numbers=len(self._numbers), levels=codes))
+
+    def state(self) -> State:
+        fields = [*self._numbers, *self._categories]
+        arrays: dict[str, Array] = {"means": self._means}
+        for i, field in enumerate(fields):
+            arrays |= {f"knots.{i}": field.knots, f"counts.{i}": field.counts}
+        return State(self.version, {"fields": [f.to_json() for f in fields], "outputs": self._outputs}, arrays)
+
+    @classmethod
+    def from_state(cls, source: Source, state: State) -> Self:
+        """Make the room again.
+
+        Raises
+        ------
+        ArtifactError
+            If the state was written by a newer version.
+        """
+        if state.version > cls.version:
+            raise ArtifactError(
+                f"source {source.name!r} was saved in version {state.version} of its room, this Plait reads up to "
+                f"{cls.version}: upgrade Plait"
+            )
+        room = cls(source)
+        arrays = state.arrays
+        fields = [
+            Field.from_json(values, {"knots": arrays[f"knots.{i}"], "counts": arrays[f"counts.{i}"]})
+            for i, values in enumerate(state.values["fields"])
+        ]
+        room._settle(fields, state.values["outputs"])
+        room._means = arrays["means"]
+        return room
