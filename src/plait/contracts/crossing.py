@@ -1,148 +1,42 @@
-"""What crosses rooms: frozen dataclasses of numpy arrays, and the protocols of the parts.
-
-Shapes: ``N`` rows, ``F`` features, ``K`` scores a row, ``B`` rows of a mini-batch, ``T`` tokens, ``D`` width.
-
-A *score* is the common currency of learners, fusions and heads (float64, ``N x K``): log-odds of the second class
-(binary, ``K = 1``), logits of the classes (multiclass, ``K`` classes), or the standardised value (regression,
-``K = 1``).
-"""
+"""What rooms hand each other: frozen dataclasses."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from plait.contracts.arrays import Array, Ragged, Sparse
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "Array",
+    "MAX_FEATURES",
     "Batch",
     "Batches",
     "Column",
-    "Encoder",
     "Fault",
     "Features",
     "FitContext",
-    "Head",
     "Json",
-    "Learner",
-    "Modality",
     "Prediction",
-    "Predictor",
     "Progress",
-    "Ragged",
     "Side",
     "Source",
-    "Sparse",
     "State",
     "Task",
     "Tokens",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Json: TypeAlias = Any  # what json.dumps accepts; a recursive alias costs more than it tells
 Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 
 MAX_FEATURES = 256  # dense features a source may have
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Rows of unequal length: row ``i`` is ``values[offsets[i]:offsets[i + 1]]`` (offsets int64, ``N + 1``)."""
-
-    values: Array
-    offsets: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
-
-    @classmethod
-    def from_rows(cls, rows: Sequence[Array], empty: Array) -> Self:
-        """Pack a list of arrays; `empty` (length 0) gives dtype and trailing shape when there are no rows."""
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
-        return cls(np.concatenate([empty, *rows]) if rows else empty, offsets)
-
-    def row(self, i: int) -> Array:
-        return self.values[self.offsets[i] : self.offsets[i + 1]]
-
-    def take(self, rows: Array) -> Ragged:
-        """Rows by index (int) in the given order."""
-        rows = np.asarray(rows)
-        lengths = self.lengths[rows]
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        where = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Ragged(self.values[where], offsets)
-
-    @staticmethod
-    def concatenate(parts: Sequence[Ragged]) -> Ragged:
-        lengths = np.concatenate([part.lengths for part in parts])
-        values = np.concatenate([part.values[part.offsets[0] : part.offsets[-1]] for part in parts])
-        return Ragged(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
-
-
-@dataclass(frozen=True)
-class Sparse:
-    """A compressed-sparse-row matrix in numpy alone (the edge runtime has no scipy): ``N x width``, float32 data."""
-
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
-    data: npt.NDArray[np.float32]
-    width: int
-
-    def __len__(self) -> int:
-        return len(self.indptr) - 1
-
-    def take(self, rows: Array) -> Sparse:
-        rows = np.asarray(rows)
-        pairs = Ragged(np.arange(len(self.indices)), self.indptr).take(rows)
-        return Sparse(pairs.offsets, self.indices[pairs.values], self.data[pairs.values], self.width)
-
-    def keep(self, present: Array) -> Sparse:
-        """Zero the rows where `present` (bool ``N``) is false."""
-        lengths = np.diff(self.indptr)
-        inside = np.repeat(present, lengths)
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.where(present, lengths, 0))])
-        return Sparse(indptr, self.indices[inside], self.data[inside], self.width)
-
-    def dot(self, dense: Array) -> Array:
-        """Product with a dense ``width x K`` matrix: float64 ``N x K``."""
-        out = np.zeros((len(self), dense.shape[1]))
-        rows = np.repeat(np.arange(len(self)), np.diff(self.indptr))
-        for k in range(dense.shape[1]):
-            terms = dense[:, k][self.indices] * self.data
-            out[:, k] = np.bincount(rows, weights=terms, minlength=len(self))
-        return out
-
-    @staticmethod
-    def beside(parts: Sequence[Sparse]) -> Sparse:
-        """Matrices of the same rows side by side."""
-        if len(parts) == 1:
-            return parts[0]
-        starts = np.cumsum([0, *(part.width for part in parts)])
-        lengths = np.sum([np.diff(part.indptr) for part in parts], axis=0)
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        indices = np.empty(indptr[-1], np.int32)
-        data = np.empty(indptr[-1], np.float32)
-        filled = indptr[:-1].copy()
-        for start, part in zip(starts, parts, strict=False):
-            own = np.diff(part.indptr)
-            where = np.repeat(filled - part.indptr[:-1], own) + np.arange(len(part.indices))
-            indices[where] = part.indices + start
-            data[where] = part.data
-            filled += own
-        return Sparse(indptr, indices, data, int(starts[-1]))
 
 
 @dataclass(frozen=True)
@@ -427,132 +321,3 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-class Modality(Protocol):
-    """A room: two doors over the cells of one source. The conformance suite says the rest.
-
-    `joint` rooms read all their columns as one source; others make each column a source.
-    """
-
-    name: ClassVar[str]
-    joint: ClassVar[bool]
-    version: ClassVar[int]
-    source: Source
-
-    def __init__(self, source: Source) -> None: ...
-
-    @staticmethod
-    def accepts(column: Column) -> float:
-        """How sure this room is that the column is its own, 0..1, from a sample of its cells."""
-
-    @staticmethod
-    def example(rng: np.random.Generator, n: int) -> tuple[Column, ...]:
-        """Made columns of one source, with some cells missing and some broken, for the conformance suite."""
-
-    def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
-        """Learn what needs no label (vocabularies, scales) from training rows; `chunks` can be iterated again."""
-
-    def transform(self, columns: tuple[Column, ...]) -> Batch:
-        """Cells to arrays, presence and faults; never raises for a cell."""
-
-    def fit_features(self, batch: Batch, context: FitContext) -> Features:
-        """Features of the training rows, out of fold (`context.folds`) wherever a label is used."""
-        return self.features(batch)
-
-    def features(self, batch: Batch) -> Features:
-        """Features of any other rows."""
-
-    def inputs(self, batch: Batch) -> Batch:
-        """The arrays that the encoder reads (subword ids, scaled numbers), made once a fit, not once an epoch."""
-        return batch
-
-    def encoder(self, width: int, kind: str = "auto") -> Encoder:
-        """The module that turns inputs into tokens."""
-
-    def state(self) -> State: ...
-
-    @classmethod
-    def from_state(cls, source: Source, state: State) -> Self: ...
-
-
-class Encoder(Protocol):
-    """An ``nn.Module`` from a room's inputs to tokens."""
-
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Arrays of one mini-batch as padded tensors, with ``"present"`` (bool ``B``) among them."""
-
-    def __call__(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
-        """Tokens; all masked in rows whose source is absent."""
-
-
-class Learner(Protocol):
-    """A classical learner over features. Its options are keyword arguments of the constructor."""
-
-    name: ClassVar[str]
-    version: ClassVar[int]
-    accepts_wide: ClassVar[bool]
-    accepts_categorical: ClassVar[bool]
-
-    def tune(self, features: Features, context: FitContext) -> Self:
-        """Choose what the user left open (trees, penalty) on inner held-out rows; `fit` then uses the choice."""
-
-    def fit(self, features: Features, context: FitContext) -> Self:
-        """Learn `context.targets` from all rows, weighted by `context.weight`."""
-
-    @property
-    def settings(self) -> dict[str, Json]:
-        """The constructor's options that repeat this fit without choosing again."""
-
-    def scores(self, features: Features) -> npt.NDArray[np.float64]:
-        """float64 ``N x K``."""
-
-    def state(self) -> State: ...
-
-    @classmethod
-    def from_state(cls, state: State) -> Self: ...
-
-
-class Head(Protocol):
-    """What is predicted: encodes targets, measures error, and turns scores into a `Prediction`."""
-
-    name: ClassVar[str]
-    version: ClassVar[int]
-    task: ClassVar[Task]
-    outputs: int
-
-    def fit(self, targets: Array, weight: npt.NDArray[np.float64]) -> Self:
-        """Learn the classes or the scale, and the prior."""
-
-    def encode(self, targets: Array) -> npt.NDArray[np.float64]:
-        """Class index or standardised value, float64 ``N``."""
-
-    @property
-    def prior(self) -> npt.NDArray[np.float64]:
-        """Scores (``K``) of a row of which nothing is known."""
-
-    def decode(self, scores: npt.NDArray[np.float64]) -> Prediction: ...
-
-    def error(self, scores: Array, targets: Array, weight: Array) -> npt.NDArray[np.float64]:
-        """Weighted loss of each row (log loss or squared error), for early stopping and stacking: float64 ``N``."""
-
-    def module(self, width: int) -> torch.nn.Module:
-        """From (tokens ``B x T x D``, mask ``B x T``, pooled ``B x D``) to scores ``B x K``."""
-
-    def loss(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """The mean weighted training loss, a scalar."""
-
-    def state(self) -> State: ...
-
-    @classmethod
-    def from_state(cls, state: State) -> Self: ...
-
-
-class Predictor(Protocol):
-    """All that explanation and reports see of a fitted model."""
-
-    @property
-    def sources(self) -> tuple[str, ...]: ...
-
-    def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
-        """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""

@@ -1,0 +1,158 @@
+"""What parts promise: protocols. The conformance suites say the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts.arrays import Array
+from plait.contracts.crossing import (
+    Batch,
+    Batches,
+    Column,
+    Features,
+    FitContext,
+    Json,
+    Prediction,
+    Source,
+    State,
+    Task,
+    Tokens,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Encoder", "Head", "Learner", "Modality", "Predictor"]
+
+
+class Modality(Protocol):
+    """A room: two doors over the cells of one source. The conformance suite says the rest.
+
+    `joint` rooms read all their columns as one source; others make each column a source.
+    """
+
+    name: ClassVar[str]
+    joint: ClassVar[bool]
+    version: ClassVar[int]
+    source: Source
+
+    def __init__(self, source: Source) -> None: ...
+
+    @staticmethod
+    def accepts(column: Column) -> float:
+        """How sure this room is that the column is its own, 0..1, from a sample of its cells."""
+
+    @staticmethod
+    def example(rng: np.random.Generator, n: int) -> tuple[Column, ...]:
+        """Made columns of one source, with some cells missing and some broken, for the conformance suite."""
+
+    def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
+        """Learn what needs no label (vocabularies, scales) from training rows; `chunks` can be iterated again."""
+
+    def transform(self, columns: tuple[Column, ...]) -> Batch:
+        """Cells to arrays, presence and faults; never raises for a cell."""
+
+    def fit_features(self, batch: Batch, context: FitContext) -> Features:
+        """Features of the training rows, out of fold (`context.folds`) wherever a label is used."""
+        return self.features(batch)
+
+    def features(self, batch: Batch) -> Features:
+        """Features of any other rows."""
+
+    def inputs(self, batch: Batch) -> Batch:
+        """The arrays that the encoder reads (subword ids, scaled numbers), made once a fit, not once an epoch."""
+        return batch
+
+    def encoder(self, width: int, kind: str = "auto") -> Encoder:
+        """The module that turns inputs into tokens."""
+
+    def state(self) -> State: ...
+
+    @classmethod
+    def from_state(cls, source: Source, state: State) -> Self: ...
+
+
+class Encoder(Protocol):
+    """An ``nn.Module`` from a room's inputs to tokens."""
+
+    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        """Arrays of one mini-batch as padded tensors, with ``"present"`` (bool ``B``) among them."""
+
+    def __call__(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
+        """Tokens; all masked in rows whose source is absent."""
+
+
+class Learner(Protocol):
+    """A classical learner over features. Its options are keyword arguments of the constructor."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    accepts_wide: ClassVar[bool]
+    accepts_categorical: ClassVar[bool]
+
+    def tune(self, features: Features, context: FitContext) -> Self:
+        """Choose what the user left open (trees, penalty) on inner held-out rows; `fit` then uses the choice."""
+
+    def fit(self, features: Features, context: FitContext) -> Self:
+        """Learn `context.targets` from all rows, weighted by `context.weight`."""
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """The constructor's options that repeat this fit without choosing again."""
+
+    def scores(self, features: Features) -> npt.NDArray[np.float64]:
+        """float64 ``N x K``."""
+
+    def state(self) -> State: ...
+
+    @classmethod
+    def from_state(cls, state: State) -> Self: ...
+
+
+class Head(Protocol):
+    """What is predicted: encodes targets, measures error, and turns scores into a `Prediction`."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    task: ClassVar[Task]
+    outputs: int
+
+    def fit(self, targets: Array, weight: npt.NDArray[np.float64]) -> Self:
+        """Learn the classes or the scale, and the prior."""
+
+    def encode(self, targets: Array) -> npt.NDArray[np.float64]:
+        """Class index or standardised value, float64 ``N``."""
+
+    @property
+    def prior(self) -> npt.NDArray[np.float64]:
+        """Scores (``K``) of a row of which nothing is known."""
+
+    def decode(self, scores: npt.NDArray[np.float64]) -> Prediction: ...
+
+    def error(self, scores: Array, targets: Array, weight: Array) -> npt.NDArray[np.float64]:
+        """Weighted loss of each row (log loss or squared error), for early stopping and stacking: float64 ``N``."""
+
+    def module(self, width: int) -> torch.nn.Module:
+        """From (tokens ``B x T x D``, mask ``B x T``, pooled ``B x D``) to scores ``B x K``."""
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """The mean weighted training loss, a scalar."""
+
+    def state(self) -> State: ...
+
+    @classmethod
+    def from_state(cls, state: State) -> Self: ...
+
+
+class Predictor(Protocol):
+    """All that explanation and reports see of a fitted model."""
+
+    @property
+    def sources(self) -> tuple[str, ...]: ...
+
+    def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
+        """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""

@@ -1,0 +1,277 @@
+"""A schema, its rooms, a head and a fitted fusion: what an estimator wraps and an artifact keeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plait import artifact, registry
+from plait.contracts import Array, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
+from plait.data.frame import seconds, source_columns
+from plait.data.schema import Schema
+from plait.errors import ArtifactError, DataError, SchemaError
+from plait.evidence import Evidence, Fitted
+from plait.stacking import Part, Stacked, make_fusion
+
+__all__ = ["Model", "Settings", "threads_of"]
+
+REFERENCES = ("linear", "lightgbm")  # learners that every evaluation stands beside
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit was asked to do, apart from data and schema."""
+
+    fusion: str
+    learner: str | None
+    options: Mapping[str, Mapping[str, Json]]
+    time_budget: float | None
+    plan: Mapping[str, Json] | None
+    seed: int
+    threads: int
+
+
+class Model:
+    """A fitted model over the sources of a schema.
+
+    `record` tells how the fit went: seconds a stage, faults by column, versions, seed and threads. `plan` can be given
+    to another fit.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        rooms: Mapping[str, Modality],
+        head: Head,
+        fitted: Fitted,
+        plan: Mapping[str, Json],
+        record: Mapping[str, Json],
+    ) -> None:
+        self.schema = schema
+        self.rooms = rooms
+        self.head = head
+        self.fitted = fitted
+        self.plan = plan
+        self.record = record
+        self.references: dict[str, Fitted] = {}
+        self._evidence: Evidence | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        targets: Array,
+        weight: npt.NDArray[np.float64],
+        head: Head,
+        schema: Schema,
+        settings: Settings,
+        sides: Mapping[str, Side] | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> Self:
+        """Fit rooms and fusion on all rows of `frame`.
+
+        Parameters
+        ----------
+        targets
+            ``N`` labels or values, without missing ones; `head` is already fitted on them.
+        weight
+            float64 ``N``, not all zero.
+        """
+        watch = _Watch()
+        sources = schema.sources
+        if not sources:
+            raise SchemaError("no column is left to learn from: every one is the target, a role, ignored or constant")
+        fusion = make_fusion(settings.fusion, settings.learner, _with_run(settings))
+        columns = source_columns(frame, schema, sides)
+        context = FitContext(
+            targets=head.encode(targets),
+            task=head.task,
+            outputs=head.outputs,
+            weight=weight / weight.mean(),
+            time=_times(frame, schema.time, required=True),
+            label_time=_times(frame, schema.label_time, required=False),
+            groups=_groups(frame, schema.group),
+            seed=settings.seed,
+            threads=settings.threads,
+            doors=fusion.doors(len(frame), len(sources)),
+            report=report or (lambda progress: None),
+        )
+        rooms: dict[str, Modality] = {}
+        batches = {}
+        for source in sources:
+            context.report(Progress(f"reading {source.name}", len(rooms), len(sources)))
+            room = registry.get("modalities", source.modality)(source)
+            rooms[source.name] = room.fit([columns[source.name]], context)
+            batches[source.name] = room.transform(columns[source.name])
+            watch.lap(f"read {source.name}")
+        evidence = Evidence(Batches(batches, len(frame)), rooms, head, context)
+        fitted = fusion.fit(evidence)
+        watch.lap("fit")
+        plan = {"fusion": settings.fusion, "learner": settings.learner, "options": settings.options}
+        record = {
+            "rows": len(frame),
+            "seconds": watch.laps,
+            "seed": settings.seed,
+            "threads": settings.threads,
+            "time_budget": settings.time_budget,
+            "faults": _faults(evidence.batches),
+            "versions": artifact.versions(),
+        }
+        model = cls(schema, rooms, head, fitted, {**plan, **getattr(fusion, "made", {})}, record)
+        model._evidence = evidence
+        return model
+
+    def batches(self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None) -> Batches:
+        """Cells of any rows to arrays, by the rooms of this model."""
+        columns = source_columns(frame, self.schema, sides)
+        return Batches({name: room.transform(columns[name]) for name, room in self.rooms.items()}, len(frame))
+
+    def predict(
+        self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None, present: Array | None = None
+    ) -> Prediction:
+        """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources."""
+        return self.fitted.predict(self.batches(frame, sides), present)
+
+    def baselines(self, batches: Batches) -> dict[str, Prediction]:
+        """What the constant, the linear and the LightGBM reference say of the same rows."""
+        self.add_references()
+        constant = self.head.decode(np.tile(self.head.prior, (len(batches), 1)))
+        found = {name: fitted.predict(batches) for name, fitted in self.references.items()}
+        return {"constant": constant, **found}
+
+    def add_references(self) -> None:
+        """Fit the reference models on the training rows, unless they are parts of this model already.
+
+        They are made on first use (an evaluation, a save), while the training rows are still at hand.
+        """
+        for name in REFERENCES:
+            if name in self.references:
+                continue
+            own = _early(self.fitted, name)
+            if own is None and self._evidence is not None:
+                own = Part(name, "early", name).fit(self._evidence, {})
+            if own is not None:
+                self.references[name] = own
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_evidence": None}
+
+    def save(self, path: str | Path, estimator: Mapping[str, Json]) -> None:
+        """Write the model as one directory, or one zip where `path` ends in ``.zip``."""
+        self.add_references()
+        rooms = {name: room.state() for name, room in self.rooms.items()}
+        mine = [name for name in self.references if _early(self.fitted, name) is None]
+        parts = {
+            "rooms": State(1, parts=rooms),
+            "head": self.head.state(),
+            "fitted": self.fitted.state(),
+            "references": State(1, parts={name: self.references[name].state() for name in mine}),
+        }
+        values = {"head": self.head.name, "fusion": self.plan["fusion"], "record": self.record}
+        manifest = {"schema": self.schema.to_json(), "plan": self.plan, "estimator": estimator}
+        artifact.write(Path(path), State(1, values, parts=parts), manifest)
+
+    @classmethod
+    def load(cls, path: str | Path) -> tuple[Self, dict[str, Json]]:
+        """Read a model back, with what `save` was told of the estimator.
+
+        Raises
+        ------
+        ArtifactError
+            If the files are damaged, hostile, or newer than this version.
+        """
+        manifest, state = artifact.read(Path(path))
+        try:
+            schema = Schema.from_json(manifest["schema"])
+            head = registry.get("heads", state.values["head"]).from_state(state.parts["head"])
+            rooms = {
+                source.name: registry.get("modalities", source.modality).from_state(
+                    source, state.parts["rooms"].parts[source.name]
+                )
+                for source in schema.sources
+            }
+            fusion = registry.get("fusions", state.values["fusion"])
+            fitted = fusion.from_state(state.parts["fitted"], rooms, head)
+            model = cls(schema, rooms, head, fitted, manifest["plan"], state.values["record"])
+            early = registry.get("fusions", "early")
+            for name, reference in state.parts["references"].parts.items():
+                model.references[name] = early.from_state(reference, rooms, head)
+            estimator = dict(manifest["estimator"])
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ArtifactError(f"{path} is not a complete plait model: {type(error).__name__} {error}") from None
+        return model, estimator
+
+
+class _Watch:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def threads_of(n_jobs: int | None) -> int:
+    """Thread count of scikit-learn's `n_jobs`: None or -1 is all cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_jobs is None:
+        return cores
+    return max(1, cores + 1 + n_jobs) if n_jobs < 0 else max(1, min(n_jobs, cores))
+
+
+def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:
+    """The options, with what auto needs to know of the run."""
+    if settings.fusion != "auto":
+        return settings.options
+    run = {"time_budget": settings.time_budget, "plan": settings.plan}
+    return {**settings.options, "auto": {**settings.options.get("auto", {}), **run}}
+
+
+def _early(fitted: Fitted, learner: str) -> Fitted | None:
+    """The early part of a model with this learner over all of its sources, if it has one."""
+    if isinstance(fitted, Stacked):
+        for part, member in fitted.parts:
+            if part.source is None and part.fusion == "early" and part.learner == learner:
+                return member
+    return fitted if getattr(getattr(fitted, "learner", None), "name", None) == learner else None
+
+
+def _times(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.NDArray[np.float64] | None:
+    if name is None:
+        return None
+    times = seconds(frame[name], name)
+    missing = int(np.isnan(times).sum())
+    if missing and required:
+        raise DataError(f"time column {name!r} is empty in {missing} row(s); fill or drop them")
+    return np.where(np.isnan(times), np.inf, times)
+
+
+def _groups(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
+    """Group numbers; rows without a group are each their own."""
+    if name is None:
+        return None
+    codes, labels = pd.factorize(frame[name])
+    alone = codes < 0
+    codes = codes.astype(np.int64)
+    codes[alone] = len(labels) + np.arange(alone.sum())
+    return codes
+
+
+def _faults(batches: Batches) -> list[dict[str, Json]]:
+    """Faults counted by column and reason, the most frequent first."""
+    counts: dict[tuple[str, str], int] = {}
+    for fault in batches.faults:
+        key = (fault.column, fault.reason)
+        counts[key] = counts.get(key, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"column": column, "reason": reason, "cells": count} for (column, reason), count in ordered]
