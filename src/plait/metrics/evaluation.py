@@ -1,0 +1,460 @@
+"""Judge a prediction: every figure with its interval, beside baselines judged on the same resamples."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from plait.contracts import Array, Json, Prediction
+from plait.errors import ConfigError, InputError
+from plait.metrics import classification, regression
+from plait.metrics.classification import PrCurve, Reliability, RocCurve
+from plait.metrics.intervals import Bootstrap, bootstrap
+from plait.metrics.weights import as_weight, finite
+
+__all__ = ["MODEL", "Comparison", "Curves", "Evaluation", "Figure", "Scatter", "evaluate"]
+
+MODEL = "model"  # what the judged prediction is called beside its baselines
+
+# Metric to whether higher is better, in the order in which they are shown.
+_BINARY = {
+    "roc_auc": True,
+    "pr_auc": True,
+    "ks": True,
+    "log_loss": False,
+    "brier": False,
+    "ece": False,
+    "accuracy": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+}
+_MULTICLASS = {name: higher for name, higher in _BINARY.items() if name != "ks"}
+_VALUE = {"rmse": False, "mae": False, "r2": True, "spearman": True}
+_CENTRED = {"ks", "ece"}  # absolute gaps: every resample widens them
+_WORK = 200_000_000  # rows times resamples beyond which fewer resamples are drawn
+_FEWEST = 200
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A baseline's figure with its interval, and the model's minus the baseline's with its paired interval."""
+
+    value: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of the model (NaN where undefined), its 95% interval and the same of every baseline."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool
+    baselines: Mapping[str, Comparison] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Rows of a value prediction, evenly spaced by predicted value: at most 500."""
+
+    predicted: Array
+    actual: Array
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is drawn of one model, each at most 200 points, None where it is undefined or of another kind.
+
+    `histogram` counts rows by judged probability (see `reliability`) in 20 bins of equal width over 0..1.
+    """
+
+    roc: RocCurve | None = None
+    pr: PrCurve | None = None
+    reliability: Reliability | None = None
+    histogram: Array | None = None
+    scatter: Scatter | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a prediction is.
+
+    Parameters
+    ----------
+    n
+        Rows judged.
+    kind
+        ``"class"`` or ``"value"``.
+    classes
+        The labels of a class prediction; of two, the second is the positive class.
+    figures
+        Every metric, in the order in which it is shown.
+    confusion
+        float64 ``C x C``, weight of rows by target (rows) and predicted class (columns); None for values.
+    curves
+        ``"model"`` and every baseline to what is drawn of it.
+    notes
+        What is undefined or was left out, and why.
+    threshold
+        A row is predicted positive where the positive class is more probable than this (two classes only).
+    resamples
+        Bootstrap draws behind the 95% intervals.
+    """
+
+    n: int
+    kind: str
+    classes: tuple[Json, ...] | None
+    figures: tuple[Figure, ...]
+    confusion: Array | None
+    curves: Mapping[str, Curves]
+    notes: tuple[str, ...]
+    threshold: float
+    resamples: int
+
+    def __getitem__(self, metric: str) -> Figure:
+        """The figure of a metric by name."""
+        for figure in self.figures:
+            if figure.metric == metric:
+                return figure
+        raise KeyError(f"no metric {metric!r} here; there are {', '.join(f.metric for f in self.figures)}")
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        return tuple(name for name in self.curves if name != MODEL)
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Figures as a table of strings, the header first.
+
+        A baseline's value is followed by `*` where the model is better and `!` where it is worse beyond the paired
+        95% interval.
+        """
+        header = ("metric", MODEL, "95% interval", *self.baselines)
+        body = []
+        for figure in self.figures:
+            interval = "-" if np.isnan(figure.low) else f"{_number(figure.low)} to {_number(figure.high)}"
+            others = [f"{_number(c.value)} {_mark(c, figure.higher_is_better)}" for c in figure.baselines.values()]
+            body.append((figure.metric, _number(figure.value), interval, *others))
+        return (header, *body)
+
+    def __str__(self) -> str:
+        lines = [self._headline(), "", *_aligned(self.rows())]
+        if self.baselines:
+            lines.append("* the model is better, ! it is worse: the paired 95% interval of the difference leaves out 0")
+        if self.confusion is not None and self.classes is not None and len(self.classes) <= 8:
+            table = [("true \\ predicted", *map(str, self.classes))]
+            table += [(str(c), *map(_count, row)) for c, row in zip(self.classes, self.confusion, strict=True)]
+            lines += ["", *_aligned(table)]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def to_json(self) -> Json:
+        """All of it as what `json.dumps` accepts; undefined numbers are null."""
+        return _plain(self)
+
+    def _headline(self) -> str:
+        told = f"{self.n:,} rows"
+        if self.classes is not None and self.confusion is not None:
+            share = self.confusion.sum(1) / self.confusion.sum()
+            shown = [f"{c} {s:.1%}" for c, s in zip(self.classes[:8], share, strict=False)]
+            told += f"; {len(self.classes)} classes: " + ", ".join(shown) + (", ..." if len(share) > 8 else "")
+            if len(self.classes) == 2:
+                told += f"; {self.classes[1]} is predicted above {self.threshold:g}"
+        return told
+
+
+def evaluate(
+    prediction: Prediction,
+    targets: Array,
+    *,
+    weight: Array | None = None,
+    baselines: Mapping[str, Prediction] | None = None,
+    groups: Array | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+    threshold: float = 0.5,
+) -> Evaluation:
+    """Judge a prediction beside baselines.
+
+    Parameters
+    ----------
+    prediction
+        ``N`` rows of probabilities or values.
+    targets
+        ``N`` labels among ``prediction.classes``, or numbers.
+    weight
+        float64 ``N``, not negative.
+    baselines
+        Name to another prediction of the same rows and classes.
+    groups
+        ``N`` labels; whole groups are resampled (rows of one customer stay together).
+    seed, resamples
+        Of the paired bootstrap (0: no intervals). Beyond 200 million rows times resamples fewer are drawn, never under
+        200, and a note says so.
+    threshold
+        Two classes: a row is predicted positive where the positive class is more probable than this.
+
+    Raises
+    ------
+    InputError
+        If lengths, kinds or classes differ, targets are missing or unknown, or predictions are not numbers
+        (probabilities: within 0..1 and summing to 1).
+    ConfigError
+        If the threshold is not within 0..1, `resamples` is negative, or a baseline is called ``"model"``.
+    """
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold={threshold} is out of range; it is a probability, 0..1")
+    others = dict(baselines or {})
+    if MODEL in others:
+        raise ConfigError(f"a baseline is called {MODEL!r}, which is the judged prediction's name; rename it")
+    named = {MODEL: prediction, **others}
+    targets = np.asarray(targets)
+    if targets.ndim != 1:
+        raise InputError(f"targets have shape {targets.shape}; give one column")
+    scores = {name: _scores(name, each, prediction, len(targets)) for name, each in named.items()}
+    truth = _class_index(targets, prediction) if prediction.kind == "class" else _values(targets)
+    weight = as_weight(weight, len(truth))
+    drawn = min(resamples, max(_FEWEST, _WORK // len(truth)))
+    metrics, metric = _metrics(prediction, threshold)
+    centred = np.array([name in _CENTRED for name in metrics])
+    found = bootstrap(metric, truth, scores, weight=weight, groups=groups, resamples=drawn, seed=seed, centred=centred)
+    notes = _notes(list(metrics), truth, found, prediction)
+    confusion = None
+    if prediction.classes is not None:
+        guess = _chosen(scores[MODEL], threshold)
+        confusion = classification.confusion_matrix(truth, guess, len(prediction.classes), weight)
+        if len(confusion) == 2 and not guess.any():
+            notes.append(f"no row is predicted {prediction.classes[1]}: precision, recall and f1 are 0")
+    if drawn < resamples:
+        notes.append(f"intervals are of {drawn} resamples, not {resamples}, because there are {len(truth):,} rows")
+    return Evaluation(
+        n=len(truth),
+        kind=prediction.kind,
+        classes=None if prediction.classes is None else tuple(np.asarray(prediction.classes).tolist()),
+        figures=_figures(metrics, found, tuple(others)),
+        confusion=confusion,
+        curves={name: _curves(truth, each, weight, prediction.kind) for name, each in scores.items()},
+        notes=tuple(notes),
+        threshold=threshold,
+        resamples=drawn,
+    )
+
+
+# What comes in
+
+
+def _scores(name: str, each: Prediction, model: Prediction, rows: int) -> Array:
+    """Checked scores as the metrics take them: ``N`` for values and two classes, else ``N x C``."""
+    if each.kind != model.kind or not np.array_equal(_labels(each), _labels(model)):
+        raise InputError(f"baseline {name!r} predicts another kind or other classes than the model; give the same")
+    values = finite(each.values, rows, f"predictions of {name!r}")
+    if each.kind == "value":
+        return values
+    if values.ndim != 2 or values.shape[1] != len(_labels(each)) or values.shape[1] < 2:
+        raise InputError(f"predictions of {name!r} have shape {values.shape} for {len(_labels(each))} classes")
+    wrong = np.flatnonzero((values < -1e-9).any(1) | (np.abs(values.sum(1) - 1) > 1e-4))
+    if len(wrong):
+        raise InputError(f"predictions of {name!r} are no probabilities in {len(wrong)} rows, first in row {wrong[0]}")
+    return values[:, 1] if values.shape[1] == 2 else values
+
+
+def _labels(prediction: Prediction) -> Array:
+    return np.asarray([] if prediction.classes is None else prediction.classes)
+
+
+def _class_index(targets: Array, prediction: Prediction) -> Array:
+    """Targets as class indices, int64 ``N``."""
+    known = {label: i for i, label in enumerate(_labels(prediction).tolist())}
+    index = np.array([known.get(label, -1) for label in targets.tolist()], np.int64)
+    strangers = [targets[i] for i in np.flatnonzero(index < 0)]
+    if strangers:
+        missing = sum(_is_missing(label) for label in strangers)
+        if missing:
+            raise InputError(f"{missing} of {len(targets)} targets are missing; leave those rows out")
+        allowed = ", ".join(map(repr, list(known)[:8])) + (", ..." if len(known) > 8 else "")
+        first = strangers[0].item() if isinstance(strangers[0], np.generic) else strangers[0]
+        raise InputError(f"{len(strangers)} targets are of no known class, first {first!r} (the model knows {allowed})")
+    return index
+
+
+def _values(targets: Array) -> Array:
+    try:
+        checked = targets.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"targets are {targets.dtype}, not numbers, but the model predicts values") from None
+    missing = int(np.isnan(checked).sum())
+    if missing:
+        raise InputError(f"{missing} of {len(checked)} targets are missing (NaN); leave those rows out")
+    return finite(checked, len(checked), "targets")
+
+
+def _is_missing(label: object) -> bool:
+    """None, NaN, NaT and pandas' NA: what is not equal to itself."""
+    same = label == label
+    return label is None or not (isinstance(same, (bool, np.bool_)) and bool(same))
+
+
+# Figures
+
+
+def _metrics(prediction: Prediction, threshold: float) -> tuple[dict[str, bool], Callable[..., Array]]:
+    """The metrics of a kind, and the function that answers all of them for each row of weights: ``(R x) M``."""
+    if prediction.kind == "value":
+        return _VALUE, _value_figures
+    metrics = _BINARY if len(_labels(prediction)) == 2 else _MULTICLASS
+
+    def figures(targets: Array, scores: Array, weight: Array) -> Array:
+        classes = 2 if scores.ndim == 1 else scores.shape[1]
+        ranked = classification.rankings(targets, scores, weight)
+        confusion = classification.confusion_matrix(targets, _chosen(scores, threshold), classes, weight)
+        answers = {
+            "roc_auc": classification.macro([r.roc_auc() for r in ranked]),
+            "pr_auc": classification.macro([r.pr_auc() for r in ranked]),
+            "log_loss": classification.log_loss(targets, scores, weight),
+            "brier": classification.brier(targets, scores, weight),
+            "ece": classification.ece(targets, scores, weight),
+            "accuracy": classification.accuracy(confusion),
+            "precision": classification.precision(confusion),
+            "recall": classification.recall(confusion),
+            "f1": classification.f1(confusion),
+        }
+        if classes == 2:
+            answers["ks"] = ranked[0].ks()
+        return np.stack([answers[name] for name in metrics], axis=-1)
+
+    return metrics, figures
+
+
+def _value_figures(targets: Array, scores: Array, weight: Array) -> Array:
+    samples = np.atleast_2d(weight)  # as a resample, an undefined figure is NaN instead of an error
+    answers = [getattr(regression, name)(targets, scores, samples) for name in _VALUE]
+    return np.stack(answers, axis=-1).reshape(*weight.shape[:-1], len(_VALUE))
+
+
+def _chosen(scores: Array, threshold: float) -> Array:
+    """The predicted class of each row: like argmax, two equally probable classes choose the first."""
+    return (scores > threshold).astype(np.int64) if scores.ndim == 1 else scores.argmax(1)
+
+
+def _figures(metrics: Mapping[str, bool], found: Bootstrap, others: Sequence[str]) -> tuple[Figure, ...]:
+    own = np.stack(found.interval(MODEL))  # (value, low, high) x M
+    beside = {name: np.stack([*found.interval(name), *found.difference(MODEL, name)]) for name in others}
+    made = []
+    for i, (metric, higher) in enumerate(metrics.items()):
+        value, low, high = map(float, own[:, i])
+        compared = {name: Comparison(*map(float, each[:, i])) for name, each in beside.items()}
+        made.append(Figure(metric, value, low, high, higher, compared))
+    return tuple(made)
+
+
+def _notes(metrics: Sequence[str], targets: Array, found: Bootstrap, prediction: Prediction) -> list[str]:
+    notes = []
+    for name, values in found.values.items():
+        undefined = [metric for metric, value in zip(metrics, values, strict=True) if np.isnan(value)]
+        if undefined:
+            one = prediction.kind == "class" or "r2" in undefined
+            reason = "all targets are equal" if one else "all its predictions are equal"
+            notes.append(f"{', '.join(undefined)} of {name} undefined: {reason}")
+    labels = _labels(prediction)
+    absent = [str(label) for label in labels[np.setdiff1d(np.arange(len(labels)), targets)]]
+    if absent:
+        effect = "recall and f1 count it as 0" if absent == [str(labels[-1])] and len(labels) == 2 else ""
+        effect = "ranking figures leave it out" if len(labels) > 2 else effect
+        listed = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
+        notes.append(f"no target is {listed}" + (f"; {effect}" if effect else ""))
+    return notes
+
+
+# What is drawn
+
+
+def _curves(targets: Array, scores: Array, weight: Array, kind: str) -> Curves:
+    if kind == "value":
+        rows = np.argsort(scores, kind="stable")[_evenly(len(scores), 500)]
+        return Curves(scatter=Scatter(scores[rows], targets[rows]))
+    bins = classification.reliability(targets, scores, weight)
+    judged = scores if scores.ndim == 1 else scores.max(1)
+    histogram, _ = np.histogram(np.clip(judged, 0, 1), 20, (0, 1))
+    mass = np.bincount(targets, weight, minlength=2)
+    if scores.ndim == 2 or not mass[:2].all():
+        return Curves(reliability=bins, histogram=histogram)
+    roc = classification.roc_curve(targets, scores, weight)
+    pr = classification.pr_curve(targets, scores, weight)
+    kept, seen = _along(roc.fpr + roc.tpr), _along(pr.recall - pr.precision)
+    return Curves(RocCurve(*(x[kept] for x in roc)), PrCurve(*(x[seen] for x in pr)), bins, histogram)
+
+
+def _along(steps: Array) -> Array:
+    """At most 200 points of a curve, evenly spaced along it (`steps`: a coordinate of every point), ends included."""
+    length = np.concatenate([[0], np.cumsum(np.abs(np.diff(steps)))])
+    rows = np.searchsorted(length, np.linspace(0, length[-1], 199)[:-1])
+    return np.union1d(rows, [0, len(length) - 1])
+
+
+def _evenly(rows: int, most: int) -> Array:
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64))
+
+
+# What is shown
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    size = abs(value)
+    if 0 < size < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.4f}" if size < 100 else f"{value:,.1f}" if size < 1e9 else f"{value:.5g}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def _mark(other: Comparison, higher_is_better: bool) -> str:
+    low, high = other.difference_low, other.difference_high
+    if np.isnan(low) or low <= 0 <= high:
+        return " "
+    return "*" if (low > 0) == higher_is_better else "!"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines; the first column to the left, the others to the right."""
+    widths = [max(_width(row[j]) for row in table) for j in range(len(table[0]))]
+    lines = []
+    for row in table:
+        pads = [" " * (width - _width(cell)) for width, cell in zip(widths, row, strict=True)]
+        cells = [row[0] + pads[0], *(pad + cell for pad, cell in zip(pads[1:], row[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _plain(value: object) -> Json:
+    """Dataclasses, tuples, mappings and arrays as JSON; what is not a finite number becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return float(value) if np.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)
