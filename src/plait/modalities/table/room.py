@@ -193,7 +193,7 @@ class Table:
         levels = self._filled(batch)[1]
         at = self._meaned
         found = self._means[levels[:, at] + self._starts[at]]
-        return self._features(batch, np.where(levels[:, at, None] > 0, found, np.nan).reshape(len(batch), -1))
+        return self._features(batch, np.where(levels[:, at, None] > 0, found, np.nan))
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features of the training rows; mean targets come from the rows of other folds."""
@@ -210,7 +210,7 @@ class Table:
             learned[self._starts[i] : self._starts[i + 1]] = means.table(*given)
             honest[rows, place] = means.out_of_fold(*given, folds[rows])
         self._means = learned
-        return self._features(batch, honest.reshape(len(batch), -1))
+        return self._features(batch, honest)
 
     def _filled(self, batch: Batch) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Numbers and codes with imputed columns filled, and which of these columns' cells were missing."""
@@ -237,7 +237,7 @@ class Table:
         blocks = [
             cleaned,
             np.where(seen, levels - 1.0, np.nan)[:, self._coded],
-            level_means,
+            level_means.reshape(len(batch), self._means.shape[1] * len(self._meaned)),
             missing.astype(np.float64),
             frequencies[:, self._counted],
             self._calendar(batch),
