@@ -98,8 +98,8 @@ def _precision_recall(evaluation: Evaluation) -> Canvas:
     assert evaluation.confusion is not None
     prevalence = evaluation.confusion[1].sum() / evaluation.confusion.sum()
     axes.axhline(prevalence, color=_GREY, linewidth=0.8)
-    axes.annotate(f"share of positives {prevalence:.1%}", (0.01, prevalence), (0, 3), textcoords="offset points")
-    axes.texts[0].set(color=_GREY, fontsize=8)
+    share = f"share of positives {prevalence:.1%}"
+    axes.annotate(share, (0.01, prevalence), (0, 3), textcoords="offset points", color=_GREY, fontsize=8)
     highest = prevalence
     for i, name in _order(evaluation):
         curve = evaluation.curves[name].pr
@@ -118,7 +118,9 @@ def _reliability(evaluation: Evaluation) -> Canvas:
     figure = _canvas(5.4, 6.4)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     shown = [(i, name, evaluation.curves[name].reliability) for i, name in _order(evaluation)]
-    top = min(1.0, 1.08 * max(max(bins.high.max(), bins.predicted.max()) for _, _, bins in shown if bins is not None))
+    top = np.clip(
+        1.08 * max(max(bins.high.max(), bins.predicted.max()) for _, _, bins in shown if bins is not None), 0.05, 1
+    )
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
     for i, name, bins in shown:
         if bins is None:
@@ -214,7 +216,7 @@ def _legend(figure: Figure, name: str) -> str:
     if name != MODEL:
         return f"{_readable(name)}  {figure.baselines[name].value:.3f}"
     interval = "" if np.isnan(figure.low) else f" ({figure.low:.3f} to {figure.high:.3f})"
-    return f"{name}  {figure.metric.replace('_', ' ')} {figure.value:.3f}{interval}"
+    return f"{name}  {figure.metric.replace('_', ' ').upper()} {figure.value:.3f}{interval}"
 
 
 def _told(evaluation: Evaluation, i: int) -> str:
