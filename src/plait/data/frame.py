@@ -18,7 +18,7 @@ from plait.errors import DataError
 if TYPE_CHECKING:
     from plait.data.schema import Schema
 
-__all__ = ["Cells", "as_frame", "column", "extra_columns", "seconds", "source_columns"]
+__all__ = ["Cells", "as_frame", "as_keys", "column", "extra_columns", "seconds", "source_columns"]
 
 Cells: TypeAlias = "pd.Series[Any]"
 
