@@ -1,0 +1,99 @@
+"""Numbers and categories to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, pi
+
+import numpy as np
+import torch
+from torch import nn
+
+from plait.contracts import Batch, Tokens
+from plait.layers.padding import dense
+
+__all__ = ["ColumnTokens"]
+
+
+class ColumnTokens(nn.Module):
+    """The feature tokenizer of FT-Transformer with periodic embeddings of numbers.
+
+    A category's token is ``b_j + E_j[code]`` (Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data",
+    2021, section 3.3). A number's is ``b_j + W_j [x; sin(2 pi c_j x); cos(2 pi c_j x)]`` with trained frequencies
+    ``c_j``, started from N(0, `sigma`) (Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep
+    Learning", 2022, section 3.3, with the number itself kept beside).
+
+    A missing cell has no token: it is masked. That it is missing may tell something all the same, so one further token,
+    there in every present row, is ``a + sum of m_j over the missing columns j``.
+
+    Above `limit` columns, neighbours share a token: column ``j`` of ``C`` goes to group ``j // ceil(C / limit)``, whose
+    token is the mean over its cells that are there.
+
+    Parameters
+    ----------
+    width
+        ``D``.
+    numbers
+        Number columns, ``C1``. They are expected on a scale of about one.
+    levels
+        Size of each category column's code table (``C2`` of them), codes 0 (missing) and 1 (rare or unknown) included.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        numbers: int,
+        levels: Sequence[int],
+        *,
+        frequencies: int = 8,
+        sigma: float = 0.1,
+        limit: int = 48,
+    ) -> None:
+        super().__init__()
+        self.numbers = numbers
+        columns = numbers + len(levels)
+        self.group = max(1, ceil(columns / limit))
+        scale = width**-0.5
+        self.frequency = nn.Parameter(torch.randn(numbers, frequencies) * sigma)
+        self.weight = nn.Parameter(torch.empty(numbers, 1 + 2 * frequencies, width).uniform_(-scale, scale))
+        self.bias = nn.Parameter(torch.randn(columns, width) * scale)
+        self.level = nn.Embedding(max(1, sum(levels)), width)
+        nn.init.normal_(self.level.weight, std=scale)
+        self.missing = nn.Linear(columns, width)
+        nn.init.normal_(self.missing.weight, std=scale)
+        starts = np.cumsum([0, *levels])[:-1].astype(np.int64)
+        self.starts = torch.from_numpy(starts)
+
+    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        """Read ``numbers`` float32 ``B x C1``, ``numbers_present`` bool ``B x C1`` and ``codes`` int64 ``B x C2``."""
+        codes = dense(inputs, "codes")
+        there = np.concatenate([dense(inputs, "numbers_present"), codes > 0], axis=1) & inputs.present[:, None]
+        return {
+            "numbers": torch.from_numpy(np.asarray(dense(inputs, "numbers"), np.float32)),
+            "codes": torch.from_numpy(np.asarray(codes, np.int64)),
+            "there": torch.from_numpy(there),
+            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
+        }
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
+        there_BC, present_B = tensors["there"], tensors["present"]
+        x_BC = torch.where(there_BC[:, : self.numbers], tensors["numbers"], 0.0)
+        wave_BCF = 2 * pi * self.frequency * x_BC[..., None]
+        basis_CBF = torch.cat([x_BC[..., None], wave_BCF.sin(), wave_BCF.cos()], dim=-1).transpose(0, 1)
+        numbers_BCD = torch.bmm(basis_CBF, self.weight).transpose(0, 1)
+        levels_BCD = self.level(tensors["codes"] + self.starts)
+        cells_BCD = torch.cat([numbers_BCD, levels_BCD], dim=1) + self.bias
+        missing_B1D = self.missing((~there_BC).to(cells_BCD.dtype))[:, None]
+        if self.group > 1:
+            cells_BCD, there_BC = self._grouped(cells_BCD, there_BC)
+        values_BTD = torch.cat([missing_B1D, cells_BCD], dim=1)
+        return Tokens(values_BTD, torch.cat([present_B[:, None], there_BC], dim=1))
+
+    def _grouped(self, cells_BCD: torch.Tensor, there_BC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Means over groups of neighbouring columns; a group is there if one of its cells is."""
+        rows, columns, width = cells_BCD.shape
+        groups = ceil(columns / self.group)
+        spare = groups * self.group - columns
+        cells_BGSD = nn.functional.pad(cells_BCD * there_BC[..., None], (0, 0, 0, spare)).view(rows, groups, -1, width)
+        count_BG = nn.functional.pad(there_BC, (0, spare)).view(rows, groups, -1).sum(dim=2)
+        return cells_BGSD.sum(dim=2) / count_BG.clamp(min=1)[..., None], count_BG > 0

@@ -1,0 +1,94 @@
+"""The body: a small pre-norm Transformer over the tokens of all sources, pooled by a token of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["Block", "Transformer", "line_dropout"]
+
+
+def line_dropout(x_BTD: torch.Tensor, rate: float, training: bool) -> torch.Tensor:
+    """Dropout of whole features, the same in all tokens of a row: ``x * z / (1 - rate)``, ``z_B1D`` Bernoulli.
+
+    Gal & Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016, section 4;
+    here also because drawing a number for every element costs more than a matrix product on a CPU.
+    """
+    if not training or rate == 0:
+        return x_BTD
+    rows, _, width = x_BTD.shape
+    return x_BTD * ((torch.rand(rows, 1, width) >= rate).to(x_BTD.dtype) / (1 - rate))
+
+
+class Block(nn.Module):
+    """One layer: ``x += A(LN(x)); x += V(ReLU(G LN(x)) * U LN(x))``.
+
+    ``A`` is multi-head attention, ``softmax(Q K^T / sqrt(d)) V`` (Vaswani et al., "Attention Is All You Need", 2017,
+    equation 1). The norms stand before (Xiong et al., "On Layer Normalization in the Transformer Architecture", 2020).
+    The feed-forward part is ReGLU (Shazeer, "GLU Variants Improve Transformer", 2020, equation 6), 4/3 as wide.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.norm_attention = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.mix = nn.Linear(width, width)
+        self.norm_feed = nn.LayerNorm(width)
+        hidden = 4 * width // 3
+        self.gate_up = nn.Linear(width, 2 * hidden)
+        self.down = nn.Linear(hidden, width)
+
+    def forward(self, x_BTD: torch.Tensor, mask_B11T: torch.Tensor | None, first: int | None = None) -> torch.Tensor:
+        """New values of the tokens, or of the `first` ones only (all are attended to).
+
+        `mask_B11T` (bool, true = visible) hides keys; None hides nothing. Every row needs one visible token.
+        """
+        rows, tokens, width = x_BTD.shape
+        normed_BTD = self.norm_attention(x_BTD)
+        x_BQD = x_BTD[:, :first]
+        q_BHQd = self.query(normed_BTD[:, :first]).view(rows, x_BQD.shape[1], self.heads, -1).transpose(1, 2)
+        key_value = self.key_value(normed_BTD).view(rows, tokens, 2, self.heads, width // self.heads)
+        k_BHTd, v_BHTd = key_value.permute(2, 0, 3, 1, 4)
+        seen_BHQd = F.scaled_dot_product_attention(q_BHQd, k_BHTd, v_BHTd, attn_mask=mask_B11T)
+        attended_BQD = self.mix(seen_BHQd.transpose(1, 2).reshape(x_BQD.shape))
+        x_BQD = x_BQD + line_dropout(attended_BQD, self.dropout, self.training)
+        gate_BQF, up_BQF = self.gate_up(self.norm_feed(x_BQD)).chunk(2, dim=-1)
+        return x_BQD + line_dropout(self.down(F.relu(gate_BQF) * up_BQF), self.dropout, self.training)
+
+
+class Transformer(nn.Module):
+    """Layers over the tokens and one of the body's own, whose last value is the pooled vector.
+
+    The own token is a learned query that pools by attention (the class token of Devlin et al., "BERT", 2019). The last
+    layer computes nothing but it, which changes no result and halves the cost of two layers (Gorishniy et al., 2021,
+    do the same in FT-Transformer). It is always visible, so a row without any other token has a finite answer.
+
+    Parameters
+    ----------
+    width, layers, heads
+        ``D`` (a multiple of `heads`), number of layers (at least one), attention heads.
+    dropout
+        After attention and after the feed-forward part; see `line_dropout`.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens as the last layer attended to them (``B x T x D``), and the pooled vector (``B x D``)."""
+        rows, _, width = tokens_BTD.shape
+        x_BTD = torch.cat([self.start.expand(rows, 1, width), tokens_BTD], dim=1)
+        visible_BT = F.pad(mask_BT, (1, 0), value=True)
+        mask_B11T = None if bool(visible_BT.all()) else visible_BT[:, None, None]
+        *before, last = self.blocks
+        for block in before:
+            x_BTD = block(x_BTD, mask_B11T)
+        pooled_B1D = last(x_BTD, mask_B11T, first=1)
+        return x_BTD[:, 1:], self.norm(pooled_B1D[:, 0])

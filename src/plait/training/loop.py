@@ -1,0 +1,228 @@
+"""The training loop: mini-batches in, the best weights out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import cos, isfinite, pi
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from plait.contracts import Array, Batch, FitContext, Head, Progress
+from plait.errors import PlaitError
+from plait.network import Network, lengths, predict
+
+__all__ = ["History", "Judge", "TrainConfig", "reproducible", "train"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs, batch_size
+        None: by the number of rows, see `sized`.
+    learning_rate
+        Peak, reached after `warmup` (a share of all steps), then down to zero along a half cosine (Loshchilov & Hutter,
+        "SGDR", 2017, equation 5).
+    weight_decay
+        Of matrices; not of biases, norms, and embeddings (AdamW: Loshchilov & Hutter, 2019).
+    clip
+        Largest norm of the gradient.
+    masking
+        Chance that a present source of a row is hidden in an epoch; one always stays.
+    patience
+        Epochs without a better judge loss before it stops. None: a third of all, at least 3.
+    deadline
+        Seconds after which no further epoch begins. It makes the result depend on the clock; `History` records it.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 1e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    masking: float = 0.15
+    patience: int | None = None
+    deadline: float | None = None
+
+    def sized(self, rows: int) -> tuple[int, int]:
+        """Epochs (60 below 300 rows, 14 at 5,000, 6 at 27,000 and above) and batch size (32 to 256)."""
+        epochs = int(np.clip(round(1000 / max(rows, 1) ** 0.5), 6, 60))
+        batch = int(2 ** np.clip(np.ceil(np.log2(max(rows, 1) / 32)), 5, 8))
+        return self.epochs or epochs, self.batch_size or batch
+
+
+class Judge(NamedTuple):
+    """Rows kept from training that tell when to stop."""
+
+    inputs: Mapping[str, Batch]
+    targets: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened: mean losses by epoch, the epoch whose weights were kept (1 is the first), and why it ended.
+
+    `stopped` is ``"finished"``, ``"early"`` (the judge's loss no longer fell) or ``"deadline"``.
+    """
+
+    losses: tuple[float, ...]
+    judged: tuple[float, ...]
+    best_epoch: int
+    stopped: str
+
+
+@contextmanager
+def reproducible(seed: int, threads: int) -> Iterator[None]:
+    """Seed torch's CPU generator and set its threads; both are put back as they were."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def train(
+    network: Network,
+    inputs: Mapping[str, Batch],
+    head: Head,
+    context: FitContext,
+    judge: Judge | None = None,
+    config: TrainConfig | None = None,
+) -> History:
+    """Train `network` in place on `context.targets`, weighted by `context.weight`.
+
+    With a `judge`, its loss is measured after each epoch and the best epoch's weights are kept. The same seed, rows and
+    thread count give the same weights.
+
+    Parameters
+    ----------
+    inputs
+        Source to its encoder's inputs, ``N`` rows each.
+    context
+        `seed`, `threads` and `report` are used beside targets and weight.
+
+    Raises
+    ------
+    PlaitError
+        If the loss is not finite; rows are named.
+    """
+    config = config or TrainConfig()
+    rows = len(context)
+    epochs, batch_size = config.sized(rows)
+    patience = config.patience or max(3, epochs // 3)
+    began = time.monotonic()
+    stepper = _Stepper(network, head, context, config, epochs * -(-rows // batch_size))
+    best, kept, losses, judged, stopped = float("inf"), _copy(network), [], [], "finished"
+    best_epoch = epochs
+    size, present = lengths(inputs), np.stack([batch.present for batch in inputs.values()], axis=1)
+    with reproducible(context.seed, context.threads):
+        for epoch in range(1, epochs + 1):
+            rng = context.rng(f"epoch {epoch}")
+            seen = dict(zip(inputs, hide(present, config.masking, rng).T, strict=True))
+            masked = {source: batch.mask(seen[source]) for source, batch in inputs.items()}
+            batches = mini_batches(size, batch_size, rng)
+            losses.append(sum(stepper.step(masked, chosen) * len(chosen) for chosen in batches) / rows)
+            if judge is not None:
+                scores = predict(network, judge.inputs)
+                judged.append(float(head.error(scores, judge.targets, judge.weight).mean()))
+                if judged[-1] < best:
+                    best, best_epoch, kept = judged[-1], epoch, _copy(network)
+            context.report(Progress("train", epoch, epochs, (judged or losses)[-1]))
+            if judge is not None and epoch - best_epoch >= patience:
+                stopped = "early"
+                break
+            if config.deadline is not None and time.monotonic() - began > config.deadline and epoch < epochs:
+                stopped = "deadline"
+                break
+    if judge is not None and best < float("inf"):
+        network.load_state_dict(kept)
+    else:
+        best_epoch = len(losses)
+    network.eval()
+    return History(tuple(losses), tuple(judged), best_epoch, stopped)
+
+
+def hide(present: Array, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """`present` (bool ``N x S``) with each source hidden with chance `share`; one of those present always stays."""
+    draw = np.where(present, rng.random(present.shape), -1.0)
+    stays = np.arange(present.shape[1]) == draw.argmax(axis=1)[:, None]
+    hidden: npt.NDArray[np.bool_] = present & ((draw >= share) | stays)
+    return hidden
+
+
+def mini_batches(size: Array, batch_size: int, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
+    """A random permutation of the rows in mini-batches, rows of like `size` together.
+
+    Only rows that fell into the same 16 mini-batches are sorted by size, and the mini-batches are then shuffled, so
+    that the order stays random enough to learn from.
+    """
+    order = rng.permutation(len(size))
+    pool = 16 * batch_size
+    parts = []
+    for start in range(0, len(order), pool):
+        near = order[start : start + pool]
+        near = near[np.argsort(size[near], kind="stable")]
+        parts += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
+    return [parts[i] for i in rng.permutation(len(parts))]
+
+
+class _Stepper:
+    """One optimiser step a mini-batch."""
+
+    def __init__(self, network: Network, head: Head, context: FitContext, config: TrainConfig, steps: int) -> None:
+        self.network, self.head, self.config, self.steps = network, head, config, steps
+        self.targets = torch.from_numpy(context.targets.astype(np.float32))
+        self.weight = torch.from_numpy(context.weight.astype(np.float32))
+        decayed = [m.weight for m in network.modules() if isinstance(m, torch.nn.Linear)]
+        spared = set(map(id, decayed))
+        plain = [p for p in network.parameters() if id(p) not in spared]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.done = 0
+
+    def step(self, inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> float:
+        """The mean loss of the rows before the step."""
+        warm = max(1, round(self.config.warmup * self.steps))
+        share = (self.done - warm) / max(1, self.steps - warm)
+        scale = (self.done + 1) / warm if self.done < warm else 0.5 * (1 + cos(pi * share))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * scale
+        self.network.train()
+        scores = self.network(self.network.collate({source: batch.take(rows) for source, batch in inputs.items()}))
+        loss = self.head.loss(scores, self.targets[rows], self.weight[rows])
+        value = loss.item()
+        if not isfinite(value):
+            raise _not_finite(scores, rows)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimiser.step()
+        self.done += 1
+        return value
+
+
+def _not_finite(scores: torch.Tensor, rows: npt.NDArray[np.int64]) -> PlaitError:
+    broken = rows[~torch.isfinite(scores).all(dim=1).numpy()]
+    chosen = np.sort(broken if len(broken) else rows)
+    named = ", ".join(map(str, chosen[:8])) + (", ..." if len(chosen) > 8 else "")
+    return PlaitError(
+        f"the training loss is not finite in training rows {named}; look there for extreme inputs, targets or weights, "
+        "or lower the learning rate"
+    )
+
+
+def _copy(network: Network) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
