@@ -22,8 +22,7 @@ __all__ = ["Cells", "as_frame", "as_keys", "column", "extra_columns", "seconds",
 
 Cells: TypeAlias = "pd.Series[Any]"
 
-_FORMATS = (
-    "ISO8601",
+_FORMATS = (  # besides ISO 8601
     "%Y/%m/%d",
     "%Y/%m/%d %H:%M:%S",
     "%d/%m/%Y",
@@ -130,7 +129,9 @@ def _cells(series: Cells) -> tuple[Array, npt.NDArray[np.bool_]]:
         return series.to_numpy(np.float64, na_value=np.nan), present
     if dtype.kind == "b":
         return series.to_numpy(np.bool_, na_value=False), present
-    return series.to_numpy(object, na_value=None), present
+    values = np.array(series, object)
+    values[~present] = None
+    return values, present
 
 
 def _from_numpy(values: Array, name: object) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -211,17 +212,20 @@ def _moments(texts: Array, name: str) -> Array:
     """Parse distinct date texts with the one format that reads them all."""
     if not len(texts):
         return np.zeros(0, "datetime64[ns]")
-    index = pd.Index(texts).str.strip()
-    read = {form: pd.to_datetime(index[:50], format=form, errors="coerce", utc=True) for form in _FORMATS}
-    likely = max(read, key=lambda form: int(read[form].notna().sum()))
-    full = {
-        form: pd.to_datetime(index, format=form, errors="coerce", utc=True)
-        for form in _FORMATS
-        if form == likely or read[form].notna().all()
-    }
+    bare = pd.Series([text.strip() for text in texts], dtype=object)
+
+    def parsed(form: str, rows: int) -> Cells:
+        return pd.to_datetime(bare.iloc[:rows], format=form, errors="coerce", utc=True)
+
+    iso = parsed("ISO8601", len(bare))
+    if iso.notna().all():
+        return iso.dt.tz_localize(None).to_numpy("datetime64[ns]")
+    some = {form: int(parsed(form, 50).notna().sum()) for form in _FORMATS}
+    likely = max(some, key=lambda form: some[form])
+    full = {form: parsed(form, len(bare)) for form in _FORMATS if some[form] == some[likely]}
     fits = [form for form, moments in full.items() if moments.notna().all()]
     if not fits:
-        first = texts[int(full[likely].isna().argmax())]
+        first = texts[int((full[likely] if some[likely] else iso).isna().argmax())]
         raise DataError(
             f"time column {name!r}: {first[:40]!r} does not parse as a date; "
             "use one format in all rows, best 2011-07-01 or 2011-07-01 12:30:00"
@@ -231,7 +235,7 @@ def _moments(texts: Array, name: str) -> Array:
             raise DataError(
                 f"time column {name!r}: {texts[0][:40]!r} may be day-month or month-day; write dates as 2011-07-01"
             )
-    return full[fits[0]].tz_localize(None).to_numpy("datetime64[ns]")
+    return full[fits[0]].dt.tz_localize(None).to_numpy("datetime64[ns]")
 
 
 def source_columns(

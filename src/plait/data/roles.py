@@ -12,7 +12,7 @@ from plait import registry
 from plait.contracts import Array, Column
 from plait.data.frame import Cells, column
 
-__all__ = ["Verdict", "best_modality", "identifies", "is_constant", "judge", "number_modality"]
+__all__ = ["Verdict", "best_modality", "identifies", "is_constant", "judge", "named_identifier", "number_modality"]
 
 SAMPLE = 1000  # cells that a room is asked about
 FEW = 20  # rows under which distinct or equal cells prove little
@@ -86,7 +86,7 @@ def identifies(cells: Column, claimed: float = 0.0) -> str:
     values = cells.values[cells.present]
     if len(values) < 2 or not _distinct(values):
         return ""
-    if _named_identifier(cells.name):
+    if named_identifier(cells.name):
         return "unique, and named as an identifier"
     if len(values) < FEW:
         return ""
@@ -105,5 +105,6 @@ def _distinct(values: Array) -> bool:
     return len(set(values)) == len(values)
 
 
-def _named_identifier(name: str) -> bool:
+def named_identifier(name: str) -> bool:
+    """Whether one of the words of a column's name says identifier."""
     return "编号" in name or not _IDENTIFIER_WORDS.isdisjoint(word.lower() for word in _WORDS.findall(name))
