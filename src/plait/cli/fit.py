@@ -1,0 +1,288 @@
+"""``plait fit``: from a file to a model, judged on rows held out, with a record of how it came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plait.cli.options import (
+    AsJson,
+    Column,
+    Columns,
+    Data,
+    Jobs,
+    Output,
+    SchemaFile,
+    Seed,
+    SidePaths,
+    Target,
+    keyed,
+    names,
+    part_options,
+)
+from plait.cli.screen import Screen, clock
+from plait.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.contracts import Json, Side
+    from plait.data.schema import Schema
+    from plait.estimators import Classifier, Regressor
+    from plait.metrics.evaluation import Evaluation
+
+__all__ = ["fit"]
+
+TASKS = ("classification", "regression")
+
+
+def fit(
+    data: Data,
+    output: Output = None,
+    target: Target = None,
+    time: Column = None,
+    label_time: Column = None,
+    group: Column = None,
+    weight: Column = None,
+    ignore: Columns = None,
+    sensitive: Columns = None,
+    schema_file: SchemaFile = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; by default what the target is.")
+    ] = None,
+    fusion: Annotated[str, typer.Option(help="How sources are joined; see `plait list fusions`.")] = "auto",
+    learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option of a part.")] = None,
+    time_budget: Annotated[str | None, typer.Option(metavar="3min", help="No part is started after this time.")] = None,
+    plan: Annotated[Path | None, typer.Option(metavar="RUN.JSON", help="Fit again what an earlier run chose.")] = None,
+    test: Annotated[float, typer.Option(help="Share of rows held out to judge the model; 0: none.")] = 0.25,
+    side: SidePaths = None,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a model and judge it on rows held out.
+
+    Those are the latest rows where rows have a time, whole groups where they have groups, else some at random.
+    Writes model.plait, schema.yaml, run.json, evaluation.json and pictures.
+    """
+    from plait.cli.rows import schema_of
+    from plait.data.asof import sides
+    from plait.data.read import read
+
+    screen = Screen(as_json)
+    chosen = {
+        "fusion": fusion,
+        "learner": learner,
+        "options": part_options(option) or None,
+        "time_budget": time_budget,
+        "plan": None if plan is None else _plan_in(plan),
+        "n_jobs": jobs,
+        "random_state": seed,
+    }
+    if output is None and not dry_run:
+        raise ConfigError("name the folder for the model with -o DIR")
+    if output is not None:
+        _check_output(output)
+    frame = read(data)
+    roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
+    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)})
+    job = _Job.of(data, frame, schema, sides(schema, keyed("side", side)), task, test, seed)
+    _show_schema(screen, job)
+    estimator = job.estimator(chosen)
+    if output is None or dry_run:
+        from plait.cli.pilot import pilot
+
+        pilot(screen, estimator, job.train, job.target_name, job.sides)
+        return
+    with screen.progress() as progress:
+        job.fit(estimator, progress)
+    _show_plan(screen, estimator)
+    evaluation = job.judge(estimator)
+    if evaluation is not None:
+        screen.heading("judged on the rows held out")
+        screen.say(str(evaluation))
+    record = _record(job, estimator, chosen, evaluation)
+    _write(output, estimator, record, evaluation)
+    screen.heading(f"written to {output}: model.plait, schema.yaml, run.json" + (", evaluation" if evaluation else ""))
+    screen.result(record)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Rows to fit on and rows to judge by, and what is to be learned from them."""
+
+    data: Path
+    schema: Schema
+    sides: Mapping[str, Side]
+    train: pd.DataFrame
+    test: pd.DataFrame | None
+    target_name: str
+    classifies: bool
+    split: str
+
+    @classmethod
+    def of(
+        cls,
+        data: Path,
+        frame: pd.DataFrame,
+        schema: Schema,
+        sides: Mapping[str, Side],
+        task: str | None,
+        test: float,
+        seed: int,
+    ) -> _Job:
+        from plait.cli.rows import target_of
+        from plait.data.frame import column
+        from plait.data.quality import is_class_target
+        from plait.data.splits import split
+
+        target = target_of(frame, schema)
+        if task is not None and task not in TASKS:
+            from plait.errors import unknown
+
+            raise unknown("task", task, TASKS)
+        classifies = is_class_target(column(target)) if task is None else task == "classification"
+        name = str(schema.target)
+        if not 0 <= test < 1:
+            raise ConfigError(
+                f"--test {test:g} is out of range; give a share of the rows, 0 (none) or more and below 1"
+            )
+        if not test:
+            return cls(data, schema, sides, frame, None, name, classifies, "none")
+        ordered = schema.time is not None or schema.group is not None
+        stratify = name if classifies and not ordered and int(target.value_counts().min()) > 1 else None
+        train, held = split(
+            frame,
+            time=schema.time,
+            label_time=schema.label_time if schema.time else None,
+            group=schema.group,
+            stratify=stratify,
+            test=test,
+            seed=seed,
+        )
+        kinds = {"time": schema.time, "group": schema.group, "class": stratify}
+        return cls(
+            data, schema, sides, train, held, name, classifies, next((k for k, v in kinds.items() if v), "random")
+        )
+
+    def estimator(self, chosen: Mapping[str, Any]) -> Classifier | Regressor:
+        from plait.estimators import Classifier, Regressor
+
+        return (Classifier if self.classifies else Regressor)(schema=self.schema, **chosen)
+
+    def fit(self, estimator: Classifier | Regressor, progress: Any) -> None:
+        from plait.cli.rows import weight_of
+
+        weight = weight_of(self.train, self.schema)
+        estimator.fit(
+            self.train.drop(columns=self.target_name),
+            self.train[self.target_name],
+            weight,
+            sides=self.sides,
+            progress=progress,
+        )
+
+    def judge(self, estimator: Classifier | Regressor) -> Evaluation | None:
+        from plait.cli.rows import weight_of
+
+        if self.test is None:
+            return None
+        weight = weight_of(self.test, self.schema)
+        return estimator.evaluate(self.test, self.test[self.target_name], weight, sides=self.sides)
+
+
+def _check_output(folder: Path) -> None:
+    """Before hours of fitting: can the folder be written to?"""
+    import os
+
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise DataError(f"{folder} cannot be made: {above} is no folder that can be written to")
+
+
+def _plan_in(path: Path) -> dict[str, Json]:
+    try:
+        plan = json.loads(path.read_text("utf-8"))["plan"]
+    except (OSError, ValueError, KeyError, TypeError):
+        plan = None
+    if not isinstance(plan, dict):
+        raise ConfigError(f"--plan {path}: no run.json that can be read, or it holds no plan")
+    return plan
+
+
+def _show_schema(screen: Screen, job: _Job) -> None:
+    screen.heading(
+        f"{job.data}: {len(job.train):,} rows to fit"
+        + (f", {len(job.test):,} to judge" if job.test is not None else "")
+    )
+    screen.table(
+        [
+            ("source", "modality", "columns"),
+            *((s.name, s.modality, ", ".join(s.columns)) for s in job.schema.sources),
+        ]
+    )
+    left = [f"{c.name} ({c.role}{': ' + c.why if c.why else ''})" for c in job.schema.columns if c.role != "source"]
+    screen.say("no evidence: " + ", ".join(left))
+
+
+def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
+    plan, record = estimator.plan_, estimator.record_
+    screen.heading(f"{plan['fusion']} fusion, fitted in {clock(sum(record['seconds'].values()))}")
+    if parts := plan.get("parts"):
+        columns = list(dict.fromkeys(key for part in parts for key in part))
+        screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
+    if skipped := plan.get("skipped"):
+        screen.note(f"the time budget left out {', '.join(skipped)}")
+    for fault in record["faults"][:8]:
+        screen.note(f"column {fault['column']!r}: {fault['cells']} cell(s) count as missing: {fault['reason']}")
+
+
+def _record(
+    job: _Job, estimator: Classifier | Regressor, chosen: Mapping[str, Any], evaluation: Evaluation | None
+) -> dict[str, Json]:
+    """The run as JSON; its plan can be given to another run."""
+    from plait.data.read import digest
+
+    metrics = {} if evaluation is None else evaluation.to_json()["figures"]
+    return {
+        "data": {
+            "path": str(job.data),
+            "sha256": digest(job.data),
+            "rows": len(job.train) + (0 if job.test is None else len(job.test)),
+            "split": job.split,
+            "test_rows": 0 if job.test is None else len(job.test),
+        },
+        "task": TASKS[0] if job.classifies else TASKS[1],
+        "configuration": {name: value for name, value in chosen.items() if name != "plan"},
+        "schema": estimator.schema_.to_json(),
+        "plan": dict(estimator.plan_),
+        **dict(estimator.record_),
+        "metrics": metrics,
+    }
+
+
+def _write(
+    folder: Path, estimator: Classifier | Regressor, record: Mapping[str, Json], evaluation: Evaluation | None
+) -> None:
+    from plait.report.curves import draw
+
+    estimator.save(folder / "model.plait")
+    estimator.schema_.write(folder / "schema.yaml")
+    _write_json(folder / "run.json", record)
+    if evaluation is not None:
+        _write_json(folder / "evaluation.json", evaluation.to_json())
+        draw(evaluation, folder)
+
+
+def _write_json(path: Path, value: Json) -> None:
+    from plait.data.files import replacing
+
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n", "utf-8")

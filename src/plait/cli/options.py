@@ -1,0 +1,96 @@
+"""Arguments that several verbs take, and what is written in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from plait.errors import ConfigError
+
+__all__ = [
+    "AsJson",
+    "Column",
+    "Columns",
+    "Data",
+    "Jobs",
+    "Model",
+    "Output",
+    "SchemaFile",
+    "Seed",
+    "SidePaths",
+    "Target",
+    "keyed",
+    "names",
+    "part_options",
+]
+
+Data: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL, Parquet or Arrow file, or a folder of such files.")
+]
+Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.")]
+Target: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="What to predict.")]
+Column: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN")]
+Columns: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="C,...")]
+SchemaFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--schema", metavar="FILE", help="What each column is, as YAML; instead of inference.")
+]
+SidePaths: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--side", metavar="NAME=FILE", help="A long table that the schema names.")
+]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for what is written.")
+]
+Seed: TypeAlias = Annotated[int, typer.Option(help="Same seed, same result.", min=0, max=2**32 - 1)]
+Jobs: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Threads; by default every core it may use.")]
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output; all else goes to standard error.")
+]
+
+
+def names(listed: Sequence[str] | None) -> tuple[str, ...]:
+    """Column names of a repeatable option with commas: ``["a,b", "c"]`` is ``("a", "b", "c")``."""
+    return tuple(name.strip() for entry in listed or () for name in entry.split(",") if name.strip())
+
+
+def keyed(what: str, given: Sequence[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` entries of a repeatable option.
+
+    Raises
+    ------
+    ConfigError
+        If an entry lacks its name, ``=`` or value, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for entry in given or ():
+        name, _, value = entry.partition("=")
+        if not name or not value:
+            raise ConfigError(f"{what} {entry!r} is not NAME=VALUE")
+        if name in found:
+            raise ConfigError(f"{what} {name!r} is given twice")
+        found[name] = value
+    return found
+
+
+def part_options(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """``part.option=value`` entries by part; a value is read as YAML, so numbers, booleans and lists can be written.
+
+    Raises
+    ------
+    ConfigError
+        If an entry has no part, option or value, or the value is no YAML.
+    """
+    import yaml
+
+    found: dict[str, dict[str, Any]] = {}
+    for name, text in keyed("option", given).items():
+        part, _, option = name.partition(".")
+        if not part or not option:
+            raise ConfigError(f"option {name!r} is not PART.OPTION, as in lightgbm.leaves=31; see `plait list`")
+        try:
+            found.setdefault(part, {})[option] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"option {name!r}: the value {text!r} cannot be read; quote it") from None
+    return found

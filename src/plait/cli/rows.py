@@ -1,0 +1,85 @@
+"""What verbs ask of a frame and its schema: the schema itself, the target, the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plait.errors import DataError, SchemaError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from plait.cli.screen import Screen
+    from plait.data.schema import Schema
+
+__all__ = ["say_ignored", "schema_of", "target_of", "weight_of"]
+
+
+def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any]) -> Schema:
+    """The schema in the file at `path`, or the inferred one; a role named as an option must not contradict the file.
+
+    Raises
+    ------
+    SchemaError
+        If a role's column is not there, or option and file differ.
+    """
+    from plait.data.schema import Schema
+
+    if path is None:
+        return Schema.infer(frame, **roles)
+    schema = Schema.read(path)
+    for option, said in roles.items():
+        role = "ignored" if option == "ignore" else option
+        wanted = {said} if isinstance(said, str) else set(said or ())
+        if strangers := sorted(wanted - set(schema.names(role))):
+            raise SchemaError(f"--{role.replace('_', '-')} {strangers[0]} is not what {path} says; change it there")
+    return schema
+
+
+def target_of(frame: pd.DataFrame, schema: Schema) -> pd.Series[Any]:
+    """The target's column.
+
+    Raises
+    ------
+    SchemaError
+        If the schema names none.
+    DataError
+        If the frame does not have it.
+    """
+    if schema.target is None:
+        raise SchemaError("no column is the target; name it with --target or in the schema file")
+    if schema.target not in frame.columns:
+        raise DataError(f"the target is not in the data: {unknown('column', schema.target, frame.columns)}")
+    return frame[schema.target]
+
+
+def weight_of(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.float64] | None:
+    """The rows' weights, or None where the schema names no such column.
+
+    Raises
+    ------
+    DataError
+        If a weight is no finite number, or negative.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if schema.weight is None:
+        return None
+    weight = pd.to_numeric(frame[schema.weight], errors="coerce").to_numpy(np.float64)
+    if wrong := int((~np.isfinite(weight) | (weight < 0)).sum()):
+        raise DataError(
+            f"weight column {schema.weight!r} is no finite number of 0 or more in {wrong} row(s); mend them"
+        )
+    return weight
+
+
+def say_ignored(screen: Screen, columns: Sequence[str]) -> None:
+    """Tell which columns of the data the model does not read."""
+    if columns:
+        shown = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
+        screen.note(f"{len(columns)} column(s) that the model does not know are ignored: {shown}")
