@@ -195,8 +195,7 @@ def mixed(n: int = 5000, seed: int = 0) -> pd.DataFrame:
     words = np.array([a + b + c for a in SYLLABLES for b in SYLLABLES for c in ("", "n")][:800], object)
     spoken = rng.choice(len(words), (n, 30), p=_harmonic(len(words)))
     effect = rng.normal(0.0, 0.5, len(words)) * (rng.random(len(words)) < 0.25)
-    weight = effect[spoken].sum(axis=1)
-    odds += weight - weight.mean()
+    odds += (effect[spoken] - effect @ _harmonic(len(words))).sum(axis=1)
     frame["note"] = [" ".join(row) for row in words[spoken]]
     frame["outcome"] = (rng.random(n) < 1.0 / (1.0 + np.exp(-odds))).astype(np.int64)
     return frame

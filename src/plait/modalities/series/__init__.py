@@ -60,7 +60,7 @@ class Series:
         Steps a token covers (default: so that nine of ten training series fit in 16 tokens).
 
     The batch holds ``values`` (Ragged float32 ``T x C``, NaN = not observed) and, where training cells were timed,
-    ``time`` (Ragged float64 ``T``: days since 1970 for datetimes, else the cells' own numbers).
+    ``time`` (Ragged float64 ``T``: days since 1970 for datetimes and side tables, else the cells' own numbers).
     """
 
     name: ClassVar[str] = "series"
@@ -343,9 +343,9 @@ class Series:
         return room
 
 
-def _names(given: Json, column: str) -> tuple[str, ...]:
+def _names(given: Json, column: str) -> tuple[str, ...] | None:
     if given is None:
-        return ()
+        return None
     if not isinstance(given, list | tuple) or not given or len(set(given)) < len(given):
         raise ConfigError(f"column {column!r}: channels is {given!r} (allowed: a list of distinct names)")
     return tuple(str(name) for name in given)

@@ -143,6 +143,8 @@ def _channels(records: Sequence[object], time_key: str, wanted: tuple[str, ...] 
 
 def _named(cell: Mapping[str, object], time_key: str, wanted: tuple[str, ...] | None) -> Steps:
     kept = [key for key in cell if key != time_key and (wanted is None or key in wanted)]
+    if not kept:
+        return Steps(np.empty((0, 0)))
     channels = [_numbers(cell[key]) for key in kept]
     if any(channel.shape[1] != 1 for channel in channels):
         raise UnreadableError("a channel is not a flat list of numbers")
@@ -150,7 +152,7 @@ def _named(cell: Mapping[str, object], time_key: str, wanted: tuple[str, ...] | 
     lengths = {len(channel) for channel in channels} | ({len(time)} if time is not None else set())
     if len(lengths) > 1:
         raise UnreadableError(f"channels of unequal lengths ({', '.join(map(str, sorted(lengths)))})")
-    values = np.concatenate(channels, axis=1) if channels else np.empty((0, 0))
+    values = np.concatenate(channels, axis=1)
     if time is not None and np.any(np.diff(time) < 0):
         order = np.argsort(time, kind="stable")
         values, time = values[order], time[order]

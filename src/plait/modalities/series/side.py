@@ -30,13 +30,13 @@ class History:
     keys
         Its distinct keys, sorted: float64 or str ``K``.
     moments
-        Its distinct times, sorted (seconds since 1970 for datetimes, else its own numbers): float64 ``M``.
+        Its distinct times, sorted: float64 ``M``, seconds since 1970 (numbers count as seconds).
     place
         Key and time of each sorted row as one rising number: int64 ``S``.
     values
         float64 ``S x C``.
     time
-        float64 ``S`` (days since 1970 for datetimes), or None for a table without times.
+        float64 ``S``, days since 1970, or None for a table without times.
     """
 
     side: Side
@@ -61,8 +61,7 @@ class History:
         moments, rank = np.unique(seconds[known], return_inverse=True)
         place = code[known] * (len(moments) + 1) + rank
         order = np.argsort(place, kind="stable")
-        time = seconds[known][order] / (86_400.0 if dated else 1.0)
-        return cls(side, keys, moments, place[order], values[known][order], time)
+        return cls(side, keys, moments, place[order], values[known][order], seconds[known][order] / 86_400.0)
 
     def spans(self, column: Column, longest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """First and last + 1 sorted row that each row of `column` sees, its most recent `longest` at most."""

@@ -30,7 +30,8 @@ NAMES = (
     "autocorrelation_2",
     "drawdown",  # the same falls as a share of the peak, where all values are positive
     "drawdown_at_end",
-    "return_volatility",  # standard deviation of log-returns, where all values are positive
+    "growth",  # mean and standard deviation of the log-returns, where all values are positive
+    "return_volatility",
     "jump",  # largest single step, signed, and where it stands (0 start, 1 end)
     "jump_position",
     "season_strength",  # share of the strongest frequency in the power of the detrended series, and its period in steps
@@ -93,14 +94,14 @@ def _ratio(above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> np
 
 
 def _relative(x: Series2D, peak: Series2D, positive: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.float64]]:
-    """Drawdown, drawdown at the end and volatility of log-returns: NaN where values are not all positive."""
-    out = np.full((3, len(x)), np.nan)
+    """Drawdowns, and mean and volatility of log-returns: NaN where values are not all positive."""
+    out = np.full((4, len(x)), np.nan)
     if positive.any():
         inside, top = x[positive], peak[positive]
         drawdown = 1.0 - inside / top
         returns = np.diff(np.log(inside), axis=1)
-        volatility = returns.std(axis=1) if returns.shape[1] else np.zeros(len(inside))
-        out[:, positive] = drawdown.max(axis=1), drawdown[:, -1], volatility
+        returns = returns if returns.shape[1] else np.zeros((len(inside), 1))
+        out[:, positive] = drawdown.max(axis=1), drawdown[:, -1], returns.mean(axis=1), returns.std(axis=1)
     return list(out)
 
 
