@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -138,8 +139,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         plan = self.plan
         if plan is not None and not {"fusion", "learner", "options"} <= set(plan):
             raise ConfigError("plan lacks fusion, learner or options; give the plan_ of a fit or of its run.json")
-        chosen = plan if plan is not None else {"fusion": self.fusion, "learner": self.learner}
-        options = (plan["options"] if plan is not None else self.options) or {}
+        chosen: Mapping[str, Any] = plan or {"fusion": self.fusion, "learner": self.learner, "options": self.options}
+        options = chosen["options"] or {}
         for part in options:
             if not any(part in registry.names(kind) for kind in ("fusions", "learners")):
                 raise ConfigError(f"options name {part!r}, which is neither a fusion nor a learner")
@@ -161,6 +162,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             raise DataError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         frame = self._rows(X, reset=True)
         target = _target(y)
+        name = getattr(y, "name", None)
+        if name is not None and name in frame.columns:
+            raise SchemaError(f"the target {name!r} is among the features; fit on X.drop(columns={name!r})")
         if len(target) != len(frame):
             raise DataError(f"X has {len(frame)} rows but y has {len(target)}")
         if len(frame) < 2:
@@ -187,14 +191,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         if isinstance(self.schema, Schema):
             return self.schema
         if self.schema is not None:
-            return Schema.read(self.schema)
+            return Schema.read(Path(self.schema))
         roles = {"time": self.time, "label_time": self.label_time, "group": self.group}
         if not isinstance(X, pd.DataFrame) and frame.dtypes.map(lambda d: d.kind in "biuf").all():
             named = [role for role, column in roles.items() if column is not None]
             if named:
                 raise SchemaError(f"{named[0]} names a column, but X has no column names; pass a data frame")
             return Schema.numeric(tuple(frame.columns))
-        return Schema.infer(frame, **roles)
+        return Schema.infer(frame, time=self.time, label_time=self.label_time, group=self.group, sides=sides)
 
     def _weight(self, sample_weight: object, rows: int) -> npt.NDArray[np.float64]:
         if sample_weight is None:
@@ -345,8 +349,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: object, *, sides: Sides | None = None) -> Array:
         """The likeliest class of each row, shape (N,)."""
         prediction = self._predict(X, sides)
-        classes: Array = self.classes_
-        return classes[prediction.values.argmax(axis=1)]
+        return np.asarray(self.classes_[prediction.values.argmax(axis=1)])
 
     def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
         """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""

@@ -188,7 +188,7 @@ class Fitted(ABC):
 
     def score(self, view: View) -> npt.NDArray[np.float64]:
         """Scores, with the head's prior where nothing is present."""
-        seen = view.batches.present.any(axis=1)
+        seen = np.asarray(view.batches.present.any(axis=1))
         if not seen.any():
             return np.tile(self.head.prior, (len(view), 1))
         return np.asarray(np.where(seen[:, None], self.scores(view), self.head.prior), np.float64)

@@ -126,7 +126,7 @@ def refit(
     once = len(splits(evidence)) == 1
     whole = []
     for done, i in enumerate(keep):
-        part, member = parts[i], fitted[i]
+        part, member = parts[int(i)], fitted[int(i)]
         evidence.context.report(Progress(f"all rows: {part.name}", done, len(keep)))
         if member.refits or not once:
             settings = member.settings if once else {}
@@ -139,7 +139,10 @@ def refit(
 
 
 class Stack:
-    """``prior + bias + sum_p weight_p (score_p - prior)`` with weights >= 0, drawn to the plain average.
+    """``prior + bias + sum_p weight_p (score_p - prior)`` with weights >= 0, drawn to each other.
+
+    The bias takes up a base rate that moved between the rows that were fitted and those held out, so that the weights
+    come from ranking within the latter.
 
     A part that has nothing to say answers the prior and so adds nothing.
     """
@@ -150,8 +153,8 @@ class Stack:
         self.bias = bias
 
     @classmethod
-    def fit(cls, head: Head, scores: Array, targets: Array, weight: Array, *, shrink: float = 20.0) -> Self:
-        """Least held-out loss; `shrink` is the strength, in rows, of the pull to the average."""
+    def fit(cls, head: Head, scores: Array, targets: Array, weight: Array, *, shrink: float = 5.0) -> Self:
+        """Least held-out loss; `shrink` is the strength, in rows, of the pull of the weights to each other."""
         from scipy.optimize import minimize
 
         parts, outputs = scores.shape[1:]
@@ -160,8 +163,9 @@ class Stack:
         total = float(weight.sum())
 
         def loss(vector: Array) -> float:
-            joined = head.prior + vector[parts:] + np.einsum("npk,p->nk", centred, vector[:parts])
-            pull = shrink * float(((vector - start) ** 2).sum())
+            weights, bias = vector[:parts], vector[parts:]
+            joined = head.prior + bias + np.einsum("npk,p->nk", centred, weights)
+            pull = shrink * float(((weights - weights.mean()) ** 2).sum() + (bias**2).sum() / len(bias))
             return (float(head.error(joined, targets, weight).sum()) + pull) / total
 
         bounds = [(0.0, 2.0)] * parts + [(None, None)] * outputs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Batch, Batches, Head, Modality, State
+from plait.contracts import Batch, Batches, Head, Json, Modality, State
 from plait.data.splits import holdout
 from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View
@@ -44,13 +44,18 @@ class Attention:
         Train again on all rows.
     deadline
         Seconds after which no further epoch begins, or None.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range.
     """
 
     name: ClassVar[str] = "attention"
-    doors: ClassVar[frozenset[str]] = frozenset({"tokens"})
 
     def __init__(
         self,
+        *,
         width: int = 64,
         layers: int = 2,
         heads: int = 4,
@@ -74,18 +79,20 @@ class Attention:
         self.holdout = holdout
         self.refit = refit
         self.deadline = deadline
+        self._check()
+
+    def doors(self, rows: int, sources: int) -> frozenset[str]:
+        """What is asked of the rooms."""
+        return frozenset({"tokens"})
 
     def fit(self, evidence: Evidence) -> FittedAttention:
         """Train on the evidence.
 
         Raises
         ------
-        ConfigError
-            If an option is out of range.
         PlaitError
             If the loss stops being finite.
         """
-        self._check()
         from plait.network import build
         from plait.training.loop import Judge, TrainConfig, reproducible, train
 
@@ -97,7 +104,12 @@ class Attention:
             masking=self.masking,
             deadline=self.deadline,
         )
-        body: dict[str, Any] = {"width": self.width, "layers": self.layers, "heads": self.heads, "dropout": self.dropout}
+        body: dict[str, Any] = {
+            "width": self.width,
+            "layers": self.layers,
+            "heads": self.heads,
+            "dropout": self.dropout,
+        }
         inputs = _inputs(rooms, evidence.batches)
         everything = np.arange(len(context))
         fit_rows, judge_rows = holdout(context, self.holdout) if self.holdout else (everything, everything[:0])
@@ -164,6 +176,8 @@ class Attention:
 class FittedAttention(Fitted):
     """A trained network and its rooms. `history` (JSON) tells how the training went."""
 
+    refits: ClassVar[bool] = False
+
     def __init__(
         self,
         rooms: Mapping[str, Modality],
@@ -181,6 +195,11 @@ class FittedAttention(Fitted):
         from plait.network import predict
 
         return predict(self.network, _inputs(self.rooms, view.batches))
+
+    @property
+    def settings(self) -> dict[str, dict[str, Json]]:
+        """As many epochs as were best, on all rows."""
+        return {"attention": {"epochs": self.history["best_epoch"], "holdout": 0.0}}
 
     def state(self) -> State:
         arrays = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}

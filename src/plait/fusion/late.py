@@ -64,7 +64,7 @@ class Late:
         targets, weight = context.targets[seen.rows], context.weight[seen.rows]
         errors = [evidence.head.error(seen.scores[:, p], targets, weight).sum() for p in range(seen.scores.shape[1])]
         best = np.reshape(errors, (sources, len(self.learners))).argmin(axis=1)
-        return np.arange(sources) * len(self.learners) + best
+        return np.asarray(np.arange(sources) * len(self.learners) + best)
 
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> Stacked:

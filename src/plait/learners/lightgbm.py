@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Features, FitContext, Json, Learner, Progress, State
+from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
 from plait.data.splits import holdout, inner_folds
 from plait.errors import ArtifactError, ConfigError
 
@@ -19,27 +19,34 @@ __all__ = ["LightGBM"]
 OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
 FOLDS_BELOW = 4_000  # rows under which trees are counted by cross-validation: one holdout would be too noisy
+FLOOR = 150  # trees at least: held-out loss is flat far beyond, and early stopping on drifting rows stops too soon
+MARGIN = 0.002  # relative gain in held-out loss that larger trees must bring
 
 
 class LightGBM(Learner):
-    """LightGBM with small, regularised trees; the number of trees is chosen on held-out rows.
+    """Several LightGBM models of small, regularised trees, averaged; size and number of trees chosen on held-out rows.
+
+    Small trees with bagging survive drift where the usual 31 leaves do not; larger ones are taken only where they
+    clearly pay.
 
     Parameters
     ----------
     learning_rate
         Shrinkage of each tree.
     leaves
-        Leaves a tree.
-    min_leaf
-        Rows a leaf must hold; lowered on its own for small data.
-    feature_share
-        Share of the features offered to each tree.
-    l2
-        L2 penalty on leaf values.
+        Leaves a tree; None chooses between the numbers in `sizes`.
+    sizes
+        What is tried, the smallest first.
     trees
         Number of trees; None chooses it by early stopping.
     max_trees, patience
         Bounds of that choice: no more than `max_trees`, and `patience` trees without gain end it.
+    feature_share, row_share
+        Share of features and rows offered to each tree.
+    l2
+        L2 penalty on leaf values.
+    members
+        Models averaged, each with a seed of its own.
     """
 
     name: ClassVar[str] = "lightgbm"
@@ -50,114 +57,148 @@ class LightGBM(Learner):
     def __init__(
         self,
         *,
-        learning_rate: float = 0.05,
-        leaves: int = 15,
-        min_leaf: int = 40,
-        feature_share: float = 0.5,
-        l2: float = 5.0,
+        learning_rate: float = 0.03,
+        leaves: int | None = None,
+        sizes: tuple[int, ...] = (8, 24),
         trees: int | None = None,
-        max_trees: int = 1_000,
-        patience: int = 40,
+        max_trees: int = 1_500,
+        patience: int = 60,
+        feature_share: float = 0.5,
+        row_share: float = 0.7,
+        l2: float = 3.0,
+        members: int = 3,
     ) -> None:
-        if not 0 < learning_rate <= 1:
-            raise ConfigError(f"learning_rate of lightgbm is {learning_rate}; it must be above 0 and at most 1")
-        if leaves < 2:
-            raise ConfigError(f"leaves of lightgbm is {leaves}; it must be at least 2")
+        ranges = {
+            "learning_rate": (learning_rate, 0 < learning_rate <= 1, "above 0, at most 1"),
+            "leaves": (leaves, leaves is None or leaves >= 2, "None or at least 2"),
+            "trees": (trees, trees is None or trees >= 1, "None or at least 1"),
+            "feature_share": (feature_share, 0 < feature_share <= 1, "above 0, at most 1"),
+            "row_share": (row_share, 0 < row_share <= 1, "above 0, at most 1"),
+            "members": (members, members >= 1, "at least 1"),
+        }
+        for option, (value, right, allowed) in ranges.items():
+            if not right:
+                raise ConfigError(f"lightgbm: {option}={value!r} is out of range (allowed: {allowed})")
         self.learning_rate = learning_rate
         self.leaves = leaves
-        self.min_leaf = min_leaf
-        self.feature_share = feature_share
-        self.l2 = l2
+        self.sizes = tuple(sizes)
         self.trees = trees
         self.max_trees = max_trees
         self.patience = patience
-        self._booster: lightgbm.Booster | None = None
+        self.feature_share = feature_share
+        self.row_share = row_share
+        self.l2 = l2
+        self.members = members
+        self._boosters: list[lightgbm.Booster] = []
         self._outputs = 1
 
     def tune(self, features: Features, context: FitContext) -> Self:
-        """Choose the number of trees: early stopping on a holdout, or on five folds where rows are few."""
-        if self.trees is not None:
+        """Choose size and number of trees by early stopping, on a holdout or on five folds where rows are few."""
+        if self.trees is not None and self.leaves is not None:
             return self
-        import lightgbm
-
-        data = self._dataset(features, context)
         if context.time is None and len(context) < FOLDS_BELOW:
             folds = inner_folds(context)
             pairs = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
         else:
             pairs = [holdout(context)]
         if any(len(fit) == 0 or len(judge) == 0 for fit, judge in pairs):
-            self.trees = 100
+            self.leaves, self.trees = self.leaves or self.sizes[0], self.trees or FLOOR
             return self
+        best: tuple[float, int, int] | None = None
+        for leaves in (self.leaves,) if self.leaves else self.sizes:
+            loss, trees = self._early_stopping(features, context, leaves, pairs)
+            if best is None or loss < best[0] * (1 - MARGIN):
+                best = loss, leaves, trees
+        assert best is not None
+        self.leaves, self.trees = best[1], self.trees or max(best[2], FLOOR)
+        return self
+
+    def _early_stopping(
+        self, features: Features, context: FitContext, leaves: int, pairs: list[tuple[Array, Array]]
+    ) -> tuple[float, int]:
+        """Least mean held-out loss, and the number of trees that has it."""
+        import lightgbm
+
+        limit = self.trees or self.max_trees
         result = lightgbm.cv(
-            self._parameters(context),
-            data,
-            num_boost_round=self.max_trees,
+            self._parameters(context, leaves),
+            self._dataset(features, context, leaves),
+            num_boost_round=limit,
             folds=pairs,
             callbacks=[
                 lightgbm.early_stopping(self.patience, verbose=False),
-                _reporter(context, self.max_trees, "lightgbm, counting trees"),
+                _reporter(context, limit, f"lightgbm, trees of {leaves} leaves"),
             ],
         )
-        self.trees = max(len(np.asarray(next(iter(result.values())))), 10)
-        return self
+        losses = np.asarray(next(value for name, value in result.items() if name.endswith("-mean")))
+        return float(losses.min()), int(losses.argmin()) + 1
 
     def fit(self, features: Features, context: FitContext) -> Self:
         import lightgbm
 
-        rounds = 100 if self.trees is None else self.trees
+        rounds, leaves = self.trees or FLOOR, self.leaves or self.sizes[0]
         self._outputs = context.outputs
-        self._booster = lightgbm.train(
-            self._parameters(context),
-            self._dataset(features, context),
-            num_boost_round=rounds,
-            callbacks=[_reporter(context, rounds, "lightgbm")],
-        )
-        self._booster.free_dataset()
+        data = self._dataset(features, context, leaves)
+        self._boosters = []
+        for member in range(self.members):
+            booster = lightgbm.train(
+                {**self._parameters(context, leaves), "seed": context.seed + member},
+                data,
+                num_boost_round=rounds,
+                callbacks=[_reporter(context, rounds, f"lightgbm, model {member + 1} of {self.members}")],
+            )
+            self._boosters.append(booster.free_dataset())
         return self
 
     @property
     def settings(self) -> dict[str, Json]:
-        return {} if self.trees is None else {"trees": self.trees}
+        return {} if self.trees is None else {"trees": self.trees, "leaves": self.leaves}
 
     def scores(self, features: Features) -> npt.NDArray[np.float64]:
-        assert self._booster is not None, "fit comes first"
+        total = np.zeros((len(features), self._outputs))
         if not len(features):
-            return np.zeros((0, self._outputs))
-        raw = self._booster.predict(features.values, raw_score=True, num_threads=1 if len(features) < 256 else 0)
-        return np.asarray(raw, np.float64).reshape(len(features), self._outputs)
+            return total
+        threads = 1 if len(features) < 256 else 0
+        for booster in self._boosters:
+            raw = booster.predict(features.values, raw_score=True, num_threads=threads)
+            total += np.asarray(raw, np.float64).reshape(total.shape)
+        return total / len(self._boosters)
 
     def state(self) -> State:
-        assert self._booster is not None, "fit comes first"
-        values = {"trees": self.trees, "outputs": self._outputs}
-        return State(self.version, values, texts={"booster": self._booster.model_to_string()})
+        values = {"trees": self.trees, "leaves": self.leaves, "outputs": self._outputs}
+        texts = {str(i): booster.model_to_string() for i, booster in enumerate(self._boosters)}
+        return State(self.version, values, texts=texts)
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         import lightgbm
 
-        learner = cls(trees=state.values["trees"])
+        learner = cls(trees=state.values["trees"], leaves=state.values["leaves"], members=len(state.texts))
         learner._outputs = state.values["outputs"]
         try:
-            learner._booster = lightgbm.Booster(model_str=state.texts["booster"], params={"verbosity": -1})
+            learner._boosters = [
+                lightgbm.Booster(model_str=state.texts[str(i)], params={"verbosity": -1})
+                for i in range(len(state.texts))
+            ]
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
         return learner
 
-    def _parameters(self, context: FitContext) -> dict[str, Any]:
+    def _parameters(self, context: FitContext, leaves: int) -> dict[str, Any]:
         rows = len(context)
         parameters: dict[str, Any] = {
             "objective": OBJECTIVES[context.task],
             "metric": METRICS[context.task],
             "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": max(1, min(self.min_leaf, rows // 20)),
+            "num_leaves": leaves,
+            "min_data_in_leaf": int(np.clip(rows // 200, min(10, max(1, rows // 20)), 100)),
             "min_data_in_bin": max(1, min(3, rows // 50)),
+            "max_bin": 63 if rows < 200_000 else 255,
             "feature_fraction": self.feature_share,
-            "lambda_l2": self.l2 if rows >= 200 else min(self.l2, 0.1),
-            "cat_smooth": 20.0,
-            "min_data_per_group": max(1, min(100, rows // 50)),
-            "max_cat_threshold": 32,
+            "bagging_fraction": self.row_share if rows >= 200 else 1.0,
+            "bagging_freq": 1,
+            "lambda_l2": self.l2 if rows >= 200 else 0.0,
+            "max_cat_to_onehot": 64,  # one level against the rest: grouped levels overfit
             "seed": context.seed,
             "deterministic": True,
             "force_col_wise": True,
@@ -168,7 +209,7 @@ class LightGBM(Learner):
             parameters["num_class"] = context.outputs
         return parameters
 
-    def _dataset(self, features: Features, context: FitContext) -> lightgbm.Dataset:
+    def _dataset(self, features: Features, context: FitContext, leaves: int) -> lightgbm.Dataset:
         import lightgbm
 
         return lightgbm.Dataset(
@@ -176,7 +217,7 @@ class LightGBM(Learner):
             label=context.targets,
             weight=context.weight,
             categorical_feature=[int(i) for i in np.flatnonzero(features.categorical)],
-            params=self._parameters(context),
+            params=self._parameters(context, leaves),
             free_raw_data=False,
         )
 

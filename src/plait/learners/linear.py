@@ -1,7 +1,8 @@
 """Linear models with an L2 penalty: logistic regression, or ridge for values.
 
-Dense columns are scaled by their quantiles to a normal shape, missing cells stand at the median with an indicator
-beside them; the wide form (one-hot categories, TF-IDF) is taken as it is.
+Dense columns are scaled by their quantiles to a normal shape, with a coarse step function beside each (so that a
+column may act unevenly, as in a scorecard); missing cells stand at the median with an indicator; the wide form (one-hot
+categories, TF-IDF) is taken as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["Linear"]
 
 POINTS = 200  # quantiles kept a column
-GRID = (0.02, 0.1, 0.5)  # inverse penalties tried (scikit-learn's C)
+BINS = 10  # steps of the step function
+STEP = 0.5  # height of a step: under one penalty, lower steps are shrunk more than the slope
+GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # inverse penalties (scikit-learn's C)
+START = 0.03
+# normal quantiles at 0.1, 0.2, ..., 0.9: where the steps of a column in normal shape begin
+EDGES = np.array([-1.2815516, -0.8416212, -0.5244005, -0.2533471, 0.0, 0.2533471, 0.5244005, 0.8416212, 1.2815516])
 FOLDS_BELOW = 2_000  # rows under which the penalty is chosen by cross-validation
 
 
@@ -32,9 +38,7 @@ class Linear(Learner):
     Parameters
     ----------
     strength
-        Inverse penalty (scikit-learn's ``C``); None chooses it from `grid` on held-out rows.
-    grid
-        What is tried.
+        Inverse penalty (scikit-learn's ``C``); None looks for it on held-out rows.
     iterations
         Bound on L-BFGS iterations.
     """
@@ -44,11 +48,10 @@ class Linear(Learner):
     accepts_wide: ClassVar[bool] = True
     accepts_categorical: ClassVar[bool] = False
 
-    def __init__(self, *, strength: float | None = None, grid: tuple[float, ...] = GRID, iterations: int = 200) -> None:
+    def __init__(self, *, strength: float | None = None, iterations: int = 200) -> None:
         if strength is not None and strength <= 0:
             raise ConfigError(f"strength of linear is {strength}; it must be above 0")
         self.strength = strength
-        self.grid = grid
         self.iterations = iterations
         self._scale = _Scale()
         self._dense = np.zeros((0, 1))
@@ -56,7 +59,7 @@ class Linear(Learner):
         self._intercept = np.zeros(1)
 
     def tune(self, features: Features, context: FitContext) -> Self:
-        """Choose the penalty with the least held-out loss."""
+        """Choose the penalty: along the grid from its middle, as long as the held-out loss falls."""
         if self.strength is not None:
             return self
         if context.time is None and len(context) < FOLDS_BELOW:
@@ -64,25 +67,27 @@ class Linear(Learner):
             pairs = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
         else:
             pairs = [holdout(context)]
-        pairs = [pair for pair in pairs if _usable(context, *pair)]
-        losses = np.zeros(len(self.grid))
-        for fit, judge in pairs:
-            scale = _Scale().fit(features.take(fit))
-            design, unseen = scale.design(features.take(fit)), scale.design(features.take(judge))
-            inner = context.take(fit)
-            for i, strength in enumerate(self.grid):
-                coefficients, intercept = self._solve(design, inner, strength)
-                scores = np.asarray(unseen @ coefficients) + intercept
-                losses[i] += _loss(scores, context.targets[judge], context.weight[judge], context)
-                context.report(Progress("linear, choosing the penalty", i + 1, len(self.grid), losses[i]))
-        self.strength = self.grid[int(losses.argmin())] if pairs else self.grid[-1]
+        trials = [_Trial(features, context, *pair) for pair in pairs if _usable(context, *pair)]
+        losses: dict[int, float] = {}
+
+        def loss(i: int) -> float:
+            if i not in losses:
+                losses[i] = sum(trial.loss(self, GRID[i]) for trial in trials)
+                context.report(Progress("linear, choosing the penalty", len(losses), len(GRID), losses[i]))
+            return losses[i]
+
+        at = GRID.index(START)
+        if trials:
+            step = 1 if loss(at + 1) < loss(at) else -1
+            while 0 <= at + step < len(GRID) and loss(at + step) < loss(at):
+                at += step
+        self.strength = GRID[at]
         return self
 
     def fit(self, features: Features, context: FitContext) -> Self:
         self._scale = _Scale().fit(features)
         design = self._scale.design(features)
-        strength = self.grid[-1] if self.strength is None else self.strength
-        coefficients, self._intercept = self._solve(design, context, strength)
+        coefficients, self._intercept = self.solve(design, context, self.strength or START)
         dense = self._scale.width
         self._dense = coefficients[:dense]
         self._wide = coefficients[dense:].astype(np.float32)
@@ -111,7 +116,7 @@ class Linear(Learner):
         learner._intercept = state.arrays["intercept"]
         return learner
 
-    def _solve(
+    def solve(
         self, design: Array | scipy.sparse.csr_matrix, context: FitContext, strength: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Coefficients ``P x K`` and intercepts ``K``."""
@@ -137,8 +142,21 @@ class Linear(Learner):
         return coefficients, intercept
 
 
+class _Trial:
+    """One inner split, its design made once for all penalties."""
+
+    def __init__(self, features: Features, context: FitContext, fit: Array, judge: Array) -> None:
+        scale = _Scale().fit(features.take(fit))
+        self.design, self.unseen = scale.design(features.take(fit)), scale.design(features.take(judge))
+        self.fit, self.judge = context.take(fit), context.take(judge)
+
+    def loss(self, learner: Linear, strength: float) -> float:
+        coefficients, intercept = learner.solve(self.design, self.fit, strength)
+        return _loss(np.asarray(self.unseen @ coefficients) + intercept, self.judge)
+
+
 class _Scale:
-    """Dense columns to a normal shape by their quantiles, with indicators of missing cells."""
+    """Dense columns to a normal shape by their quantiles, steps beside them, and indicators of missing cells."""
 
     def __init__(self) -> None:
         self.columns = np.zeros(0, np.int64)
@@ -149,7 +167,7 @@ class _Scale:
 
     @property
     def width(self) -> int:
-        return len(self.columns) + len(self.missing)
+        return len(self.columns) * (1 + BINS) + len(self.missing)
 
     def fit(self, features: Features) -> Self:
         from scipy.special import ndtri
@@ -167,8 +185,7 @@ class _Scale:
             if len(knots) < 2:
                 continue
             middle = grid[first] + (repeats - 1) / 2 * (grid[1] - grid[0])  # ties stand at their middle rank
-            level = ndtri(np.clip(middle, 0.005, 0.995))
-            level = (level - _mean(seen, knots, level)) / _spread(seen, knots, level)
+            level = ndtri(np.clip(middle, 0.002, 0.998))
             rows.append((int(column), knots, level))
         longest = max((len(knots) for _, knots, _ in rows), default=0)
         self.columns = np.array([column for column, _, _ in rows], np.int64)
@@ -193,12 +210,18 @@ class _Scale:
 
     def dense(self, features: Features) -> npt.NDArray[np.float64]:
         """float64 ``N x width``."""
-        out = np.zeros((len(features), self.width))
+        rows, columns = len(features), len(self.columns)
+        out = np.zeros((rows, self.width))
+        seen = features.present[:, self.columns]
+        scaled = np.zeros((rows, columns))
         for i, column in enumerate(self.columns):
             count = self.counts[i]
-            scaled = np.interp(features.values[:, column], self.quantiles[i, :count], self.levels[i, :count])
-            out[:, i] = np.where(features.present[:, column], scaled, 0.0)
-        out[:, len(self.columns) :] = ~features.present[:, self.missing]
+            scaled[:, i] = np.interp(features.values[:, column], self.quantiles[i, :count], self.levels[i, :count])
+        out[:, :columns] = np.where(seen, scaled, 0.0)
+        row, place = np.nonzero(seen)
+        step = np.searchsorted(EDGES, scaled[row, place], side="right")
+        out[row, columns + place * BINS + step] = STEP
+        out[:, columns * (1 + BINS) :] = ~features.present[:, self.missing]
         return out
 
     def design(self, features: Features) -> Array | scipy.sparse.csr_matrix:
@@ -228,14 +251,6 @@ class _Scale:
         return scale
 
 
-def _mean(seen: Array, knots: Array, level: Array) -> float:
-    return float(np.interp(seen, knots, level).mean())
-
-
-def _spread(seen: Array, knots: Array, level: Array) -> float:
-    return float(np.interp(seen, knots, level).std()) or 1.0
-
-
 def _scipy(wide: Sparse) -> scipy.sparse.csr_matrix:
     from scipy.sparse import csr_matrix
 
@@ -249,8 +264,9 @@ def _usable(context: FitContext, fit: Array, judge: Array) -> bool:
     return context.task == "regression" or len(np.unique(context.targets[fit])) > 1
 
 
-def _loss(scores: Array, targets: Array, weight: Array, context: FitContext) -> float:
+def _loss(scores: Array, context: FitContext) -> float:
     """Weighted squared error or log loss."""
+    targets, weight = context.targets, context.weight
     if context.task == "regression":
         return float(weight @ (scores[:, 0] - targets) ** 2)
     if context.task == "binary":
