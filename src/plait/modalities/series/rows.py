@@ -11,7 +11,7 @@ from plait.contracts import Array, Ragged
 
 __all__ = ["by_length", "carry", "own_scale"]
 
-CELLS_AT_ONCE = 1 << 21  # numbers in one dense block, to bound memory
+CELLS_AT_ONCE = 1 << 19  # numbers in one dense block, to bound memory
 
 
 def carry(values: Ragged) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
