@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -153,23 +154,30 @@ class Attention:
         return FittedAttention(rooms, head, network, body, dict(state.values["history"]))
 
     def _check(self) -> None:
-        ranges: dict[str, tuple[Any, bool, str]] = {
-            "heads": (self.heads, self.heads >= 1, "at least 1"),
-            "width": (
-                self.width,
-                self.width >= 1 and self.width % self.heads == 0,
-                f"a multiple of heads={self.heads}",
-            ),
-            "layers": (self.layers, self.layers >= 1, "at least 1"),
-            "dropout": (self.dropout, 0 <= self.dropout < 1, "0 to below 1"),
-            "masking": (self.masking, 0 <= self.masking < 1, "0 to below 1"),
-            "holdout": (self.holdout, 0 <= self.holdout < 1, "0 to below 1"),
-            "learning_rate": (self.learning_rate, self.learning_rate > 0, "above 0"),
-            "epochs": (self.epochs, self.epochs == "auto" or self.epochs >= 1, "'auto' or at least 1"),
-            "batch_size": (self.batch_size, self.batch_size == "auto" or self.batch_size >= 1, "'auto' or at least 1"),
+        def count(value: Any) -> bool:
+            return isinstance(value, int) and value >= 1
+
+        def share(value: Any) -> bool:
+            return isinstance(value, int | float) and 0 <= value < 1
+
+        def positive(value: Any) -> bool:
+            return isinstance(value, int | float) and 0 < value < inf
+
+        rules = {
+            "heads": (count, "1, 2, ..."),
+            "width": (lambda value: count(value) and value % self.heads == 0, f"a multiple of heads={self.heads}"),
+            "layers": (count, "1, 2, ..."),
+            "dropout": (share, "0 to below 1"),
+            "epochs": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
+            "batch_size": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
+            "learning_rate": (positive, "above 0"),
+            "masking": (share, "0 to below 1"),
+            "holdout": (share, "0 to below 1"),
+            "deadline": (lambda value: value is None or positive(value), "seconds above 0, or None"),
         }
-        for option, (value, right, allowed) in ranges.items():
-            if not right:
+        for option, (allows, allowed) in rules.items():
+            value = getattr(self, option)
+            if not allows(value):
                 raise ConfigError(f"attention: {option}={value!r} is out of range (allowed: {allowed})")
 
 

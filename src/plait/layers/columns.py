@@ -94,6 +94,7 @@ class ColumnTokens(nn.Module):
         rows, columns, width = cells_BCD.shape
         groups = ceil(columns / self.group)
         spare = groups * self.group - columns
-        cells_BGSD = nn.functional.pad(cells_BCD * there_BC[..., None], (0, 0, 0, spare)).view(rows, groups, -1, width)
-        count_BG = nn.functional.pad(there_BC, (0, spare)).view(rows, groups, -1).sum(dim=2)
-        return cells_BGSD.sum(dim=2) / count_BG.clamp(min=1)[..., None], count_BG > 0
+        cells_BCD = nn.functional.pad(cells_BCD * there_BC[..., None], (0, 0, 0, spare))
+        sum_BGD = cells_BCD.view(rows, groups, self.group, width).sum(dim=2)
+        count_BG = nn.functional.pad(there_BC, (0, spare)).view(rows, groups, self.group).sum(dim=2)
+        return sum_BGD / count_BG.clamp(min=1)[..., None], count_BG > 0

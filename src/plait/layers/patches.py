@@ -35,6 +35,7 @@ class PatchTokens(nn.Module):
 
     def __init__(self, width: int, channels: int, patch: int, max_patches: int) -> None:
         super().__init__()
+        self.channels = channels
         self.patch = patch
         self.max_patches = max_patches
         self.project = nn.Linear(patch * (channels + 1), width)
@@ -44,7 +45,7 @@ class PatchTokens(nn.Module):
         """Read ``values``, a `Ragged` of float32 ``T x C`` (or ``T`` for one channel), oldest step first."""
         steps = ragged(inputs, "values")
         values, there = pad(steps, inputs.present, self.patch * self.max_patches, self.patch, recent=True)
-        values_BTC = values.reshape(*there.shape, -1).astype(np.float32)
+        values_BTC = values.reshape(*there.shape, self.channels).astype(np.float32)
         return {
             "values": torch.from_numpy(values_BTC),
             "there": torch.from_numpy(there),
@@ -55,7 +56,7 @@ class PatchTokens(nn.Module):
         x_BTC, there_BT = tensors["values"], tensors["there"]
         rows = len(x_BTC)
         patches = x_BTC.shape[1] // self.patch
-        x_BPF = x_BTC.reshape(rows, patches, -1)
+        x_BPF = x_BTC.reshape(rows, patches, self.patch * self.channels)
         there_BPS = there_BT.view(rows, patches, self.patch)
         values_BPD = self.project(torch.cat([x_BPF, there_BPS.to(x_BPF.dtype)], dim=-1))
         values_BPD = values_BPD + self.position[:patches].flip(0)

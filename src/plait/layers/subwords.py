@@ -64,10 +64,10 @@ class SubwordTokens(nn.Module):
         ids_BT = tensors["ids"]
         if self.training and self.dropout:
             ids_BT = ids_BT * (torch.rand(ids_BT.shape) >= self.dropout)
-        rows = len(ids_BT)
-        there_BUS = (ids_BT > 0).view(rows, -1, self.stride)
-        e_BUSD = self.embedding(ids_BT).view(rows, there_BUS.shape[1], self.stride, -1)
+        rows, merged = len(ids_BT), ids_BT.shape[1] // self.stride
+        there_BUS = (ids_BT > 0).view(rows, merged, self.stride)
+        e_BUSD = self.embedding(ids_BT.view(rows, merged, self.stride))
         count_BU = there_BUS.sum(dim=2)
         mean_BUD = e_BUSD.sum(dim=2) / count_BU.clamp(min=1)[..., None]
-        values_BUD = mean_BUD + self.merge(e_BUSD.flatten(2)) + self.position[: mean_BUD.shape[1]]
+        values_BUD = mean_BUD + self.merge(e_BUSD.flatten(2)) + self.position[:merged]
         return Tokens(values_BUD, (count_BU > 0) & tensors["present"][:, None])

@@ -49,9 +49,9 @@ class Block(nn.Module):
         """
         rows, tokens, width = x_BTD.shape
         normed_BTD = self.norm_attention(x_BTD)
-        x_BQD = x_BTD[:, :first]
-        q_BHQd = self.query(normed_BTD[:, :first]).view(rows, x_BQD.shape[1], self.heads, -1).transpose(1, 2)
-        key_value = self.key_value(normed_BTD).view(rows, tokens, 2, self.heads, width // self.heads)
+        x_BQD, size = x_BTD[:, :first], width // self.heads
+        q_BHQd = self.query(normed_BTD[:, :first]).view(rows, x_BQD.shape[1], self.heads, size).transpose(1, 2)
+        key_value = self.key_value(normed_BTD).view(rows, tokens, 2, self.heads, size)
         k_BHTd, v_BHTd = key_value.permute(2, 0, 3, 1, 4)
         seen_BHQd = F.scaled_dot_product_attention(q_BHQd, k_BHTd, v_BHTd, attn_mask=mask_B11T)
         attended_BQD = self.mix(seen_BHQd.transpose(1, 2).reshape(x_BQD.shape))

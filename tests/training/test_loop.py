@@ -1,0 +1,48 @@
+"""What the loop draws: hidden sources and mini-batches; how much it trains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plait.training.loop import TrainConfig, hide, mini_batches
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=st.integers(0, 40), sources=st.integers(1, 4), share=st.floats(0, 1), seed=st.integers(0, 9))
+def test_hiding_never_takes_the_last_source_nor_adds_one(rows, sources, share, seed):
+    rng = np.random.default_rng(seed)
+    present = rng.random((rows, sources)) < 0.5
+    seen = hide(present, share, rng)
+    assert not (seen & ~present).any()
+    np.testing.assert_array_equal(seen.any(axis=1), present.any(axis=1))
+    if share == 0:
+        np.testing.assert_array_equal(seen, present)
+
+
+def test_the_share_of_hidden_sources_is_the_one_asked_for():
+    seen = hide(np.ones((20_000, 4), bool), 0.2, np.random.default_rng(0))
+    assert (~seen).mean() == pytest.approx(0.2, abs=0.01)
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows=st.integers(0, 300), batch=st.integers(1, 40), seed=st.integers(0, 9))
+def test_every_row_is_in_one_mini_batch(rows, batch, seed):
+    size = np.random.default_rng(seed).integers(0, 50, rows)
+    batches = mini_batches(size, batch, np.random.default_rng(seed))
+    assert sorted(np.concatenate([np.zeros(0, int), *batches])) == list(range(rows))
+    assert max((len(part) for part in batches), default=0) <= batch
+
+
+def test_rows_of_like_size_stand_together():
+    size = np.random.default_rng(0).integers(0, 100, 4096)
+    spread = [np.ptp(size[part]) for part in mini_batches(size, 256, np.random.default_rng(1))]
+    assert max(spread) < 15
+
+
+@pytest.mark.parametrize(("rows", "epochs", "batch"), [(0, 60, 32), (200, 60, 32), (5_000, 14, 256), (27_000, 6, 256)])
+def test_few_rows_are_read_more_often(rows, epochs, batch):
+    assert TrainConfig().sized(rows) == (epochs, batch)
+    assert TrainConfig(epochs=3, batch_size=7).sized(rows) == (3, 7)
