@@ -12,15 +12,19 @@ import typer
 
 from plait.cli.options import (
     AsJson,
-    Column,
-    Columns,
     Data,
+    Group,
+    Ignore,
     Jobs,
+    LabelTime,
     Output,
     SchemaFile,
     Seed,
+    Sensitive,
     SidePaths,
     Target,
+    Time,
+    Weight,
     keyed,
     names,
     part_options,
@@ -45,12 +49,12 @@ def fit(
     data: Data,
     output: Output = None,
     target: Target = None,
-    time: Column = None,
-    label_time: Column = None,
-    group: Column = None,
-    weight: Column = None,
-    ignore: Columns = None,
-    sensitive: Columns = None,
+    time: Time = None,
+    label_time: LabelTime = None,
+    group: Group = None,
+    weight: Weight = None,
+    ignore: Ignore = None,
+    sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
     task: Annotated[
         str | None, typer.Option(help="classification or regression; by default what the target is.")
@@ -157,7 +161,8 @@ class _Job:
         if not test:
             return cls(data, schema, sides, frame, None, name, classifies, "none")
         ordered = schema.time is not None or schema.group is not None
-        stratify = name if classifies and not ordered and int(target.value_counts().min()) > 1 else None
+        twice = bool((target.value_counts() > 1).all())  # a class of one row cannot stand on both sides
+        stratify = name if classifies and twice and not ordered else None
         train, held = split(
             frame,
             time=schema.time,

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Column, Columns, Data, SchemaFile, Target, names
+from plait.cli.options import (
+    AsJson,
+    Data,
+    Group,
+    Ignore,
+    LabelTime,
+    SchemaFile,
+    Sensitive,
+    Target,
+    Time,
+    Weight,
+    names,
+)
 from plait.cli.screen import Screen
 from plait.errors import DataError
 
@@ -17,12 +29,12 @@ __all__ = ["inspect"]
 def inspect(
     data: Data,
     target: Target = None,
-    time: Column = None,
-    label_time: Column = None,
-    group: Column = None,
-    weight: Column = None,
-    ignore: Columns = None,
-    sensitive: Columns = None,
+    time: Time = None,
+    label_time: LabelTime = None,
+    group: Group = None,
+    weight: Weight = None,
+    ignore: Ignore = None,
+    sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
     write_schema: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the schema as YAML, to be edited and given to fit.")

@@ -12,16 +12,20 @@ from plait.errors import ConfigError
 
 __all__ = [
     "AsJson",
-    "Column",
-    "Columns",
     "Data",
+    "Group",
+    "Ignore",
     "Jobs",
+    "LabelTime",
     "Model",
     "Output",
     "SchemaFile",
     "Seed",
+    "Sensitive",
     "SidePaths",
     "Target",
+    "Time",
+    "Weight",
     "keyed",
     "names",
     "part_options",
@@ -32,8 +36,20 @@ Data: TypeAlias = Annotated[
 ]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.")]
 Target: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="What to predict.")]
-Column: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN")]
-Columns: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="C,...")]
+Time: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The moment of a row: past to fit, future to judge.")
+]
+LabelTime: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="When a row's outcome became known; needs --time.")
+]
+Group: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Rows that agree in it stay on one side of every split.")
+]
+Weight: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="How much a row counts.")]
+Ignore: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="C,...", help="Columns to leave out.")]
+Sensitive: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="C,...", help="Columns to keep for fairness checks, never to learn from.")
+]
 SchemaFile: TypeAlias = Annotated[
     Path | None, typer.Option("--schema", metavar="FILE", help="What each column is, as YAML; instead of inference.")
 ]

@@ -45,9 +45,10 @@ def pilot(
 
     plan = _plan(estimator, len(train))
     some = train.iloc[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))]
-    stages = _Stages()
-    estimator.set_params(plan=plan).fit(some.drop(columns=target), some[target], sides=sides, progress=stages)
-    stages.enter(None)
+    for _ in range(2):  # the first loads libraries, the second tells the time
+        stages = _Stages()
+        estimator.set_params(plan=plan).fit(some.drop(columns=target), some[target], sides=sides, progress=stages)
+        stages.enter(None)
     more = len(train) / len(some)
     told = {stage: round(seconds * more, 2) for stage, seconds in stages.seconds.items()}
     total = sum(told.values())

@@ -48,13 +48,16 @@ def target_of(frame: pd.DataFrame, schema: Schema) -> pd.Series[Any]:
     SchemaError
         If the schema names none.
     DataError
-        If the frame does not have it.
+        If the frame does not have it, or has no value of it.
     """
     if schema.target is None:
         raise SchemaError("no column is the target; name it with --target or in the schema file")
     if schema.target not in frame.columns:
         raise DataError(f"the target is not in the data: {unknown('column', schema.target, frame.columns)}")
-    return frame[schema.target]
+    target = frame[schema.target]
+    if target.isna().all():
+        raise DataError(f"the target {schema.target!r} is missing in all {len(target)} rows; there is nothing to learn")
+    return target
 
 
 def weight_of(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.float64] | None:
