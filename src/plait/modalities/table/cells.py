@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from numbers import Real
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Column, Fault
 
-__all__ = ["KINDS", "Kind", "codes", "count_levels", "head", "judge", "likeness", "values"]
+__all__ = ["HEAD", "KINDS", "Kind", "codes", "count_levels", "judge", "likeness", "read_head", "values"]
 
 Kind = Literal["number", "category", "boolean", "date", "duration"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -207,15 +207,10 @@ def count_levels(column: Column, counts: Counter[str]) -> None:
     del counts[""]
 
 
-def head(columns: Iterable[Column]) -> list[Any]:
-    """The first present cells of a column that comes in chunks."""
-    found: list[Any] = []
-    for column in columns:
-        rows = np.flatnonzero(column.present)[: HEAD - len(found)]
-        found += _listed(column, rows)
-        if len(found) == HEAD:
-            break
-    return found
+def read_head(column: Column, found: list[Any]) -> None:
+    """Add present cells of the next chunk to the first ones of a column, until there are 1,000."""
+    rows = np.flatnonzero(column.present)[: HEAD - len(found)]
+    found += [cell for cell in _listed(column, rows) if cell is not None]  # NaT comes as None
 
 
 def judge(cells: Sequence[Any]) -> Kind:

@@ -1,10 +1,10 @@
-"""What is asked of a column (`Choice`), what is counted of it (`Tally`), and what is learned of it (`Field`)."""
+"""What is asked of a column (`Choice`), what is counted of it (`Tally`), and what is learned of it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from statistics import NormalDist
 from typing import Literal, Self, get_args
 
@@ -17,7 +17,7 @@ from plait.errors import ConfigError, unknown
 from plait.modalities.table.calendar import PARTS, SIZES, calendar
 from plait.modalities.table.cells import DAY, KINDS, Kind, count_levels, values
 
-__all__ = ["LIMIT", "Choice", "Field", "Tally"]
+__all__ = ["LIMIT", "Category", "Choice", "Quantity", "Tally"]
 
 Clean = Literal["none", "zscore", "robust", "quantile", "clip"]
 Missing = Literal["keep", "impute", "drop"]
@@ -71,6 +71,7 @@ class Tally:
 
     @property
     def present(self) -> int:
+        """Rows whose cell could be read."""
         return self.counts.total() if self.kind == "category" else self.sketch.count
 
     def add(self, column: Column) -> None:
@@ -92,136 +93,159 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Field:
-    """What is learned of one column.
+class Cleaning:
+    """Clip to ``low..high``, then ``(x - centre) / scale``; or, if `scored`, normal scores."""
+
+    low: float = -LIMIT
+    high: float = LIMIT
+    centre: float = 0.0
+    scale: float = 1.0
+    scored: bool = False
+
+    @classmethod
+    def learn(cls, clean: Clean, sample: npt.NDArray[np.float64]) -> Self:
+        if not len(sample) or clean in ("none", "quantile"):
+            return cls(scored=clean == "quantile")
+        if clean == "clip":
+            low, high = np.quantile(sample, [0.01, 0.99])
+            return cls(low=float(low), high=float(high))
+        if clean == "zscore":
+            centre, scale = sample.mean(), sample.std()
+        else:
+            lower, centre, upper = np.quantile(sample, [0.25, 0.5, 0.75])
+            scale = upper - lower
+        return cls(centre=float(centre), scale=float(scale) if scale > 0 else 1.0)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is learned of a column of numbers, booleans, dates or durations.
 
     Parameters
     ----------
     name, kind
         The column and how its cells are read.
     indicated
-        Missing cells are filled with `fill`, and a feature says so.
-    fill
-        Median, or the code of the most frequent level.
-    low, high, centre, scale
-        Cleaning of numbers: clip to ``low..high``, then ``(x - centre) / scale``.
-    scored
-        Cleaning of numbers by normal scores instead.
+        Missing cells are filled with `fill`, the median, and a feature says so.
     knots
         float64 ``2 x P``: numbers, ascending, and their normal scores.
     aged, origin
         A date counts in days before the row's time; otherwise in days since `origin` (days since 1970).
     parts
         Indices of the calendar parts that vary.
-    levels, counts
-        Known levels, frequent first; rows of each code (missing, rare, then the levels): int64 ``L + 2``.
-    spread
-        Mean rows of a level that is too rare to be known.
     """
 
     name: str
     kind: Kind
-    indicated: bool = False
-    fill: float = 0.0
-    low: float = -LIMIT
-    high: float = LIMIT
-    centre: float = 0.0
-    scale: float = 1.0
-    scored: bool = False
+    indicated: bool
+    fill: float
+    cleaning: Cleaning
+    knots: npt.NDArray[np.float64]
     aged: bool = False
     origin: float = 0.0
     parts: tuple[int, ...] = ()
-    levels: tuple[str, ...] = ()
-    spread: float = 1.0
-    knots: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
-    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
 
     @classmethod
-    def learn(cls, name: str, choice: Choice, tally: Tally) -> Self | None:
-        """Sum up a column; None if it is to be dropped, being mostly missing."""
-        if choice.missing == "drop" and tally.present * 2 < tally.rows:
-            return None
-        indicated = choice.missing == "impute"
-        if tally.kind == "category":
-            return cls._category(name, choice, tally, indicated)
+    def learn(cls, name: str, choice: Choice, tally: Tally) -> Self:
         aged = tally.ages.count > 0
-        sketch = tally.ages if aged else tally.sketch
-        sample = sketch.sample()
-        origin = 0.0
-        if tally.kind == "date" and not aged and len(sample):
-            origin = float(np.median(sample))
-            sample = sample - origin
-        low, high, centre, scale = _affine(choice.clean, sample)
+        sample = (tally.ages if aged else tally.sketch).sample()
+        origin = float(np.median(sample)) if tally.kind == "date" and not aged and len(sample) else 0.0
+        sample = sample - origin
         return cls(
             name,
             tally.kind,
-            indicated=indicated,
-            fill=float(np.median(sample)) if len(sample) else 0.0,
-            low=low,
-            high=high,
-            centre=centre,
-            scale=scale,
-            scored=choice.clean == "quantile",
-            aged=aged,
-            origin=origin,
-            parts=_varying(tally.parts),
-            knots=_normal_scores(sample),
+            choice.missing == "impute",
+            float(np.median(sample)) if len(sample) else 0.0,
+            Cleaning.learn(choice.clean, sample),
+            _normal_scores(sample),
+            aged,
+            origin,
+            _varying(tally.parts),
         )
 
-    @classmethod
-    def _category(cls, name: str, choice: Choice, tally: Tally, indicated: bool) -> Self:
-        least = choice.min_count or max(2, min(10, tally.rows // 1_000))
-        ranked = sorted(tally.counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        known = [(level, n) for level, n in ranked[: choice.max_levels] if n >= least]
-        rare = tally.present - sum(n for _, n in known)
-        return cls(
-            name,
-            tally.kind,
-            indicated=indicated,
-            fill=2.0 if known else 1.0,
-            levels=tuple(level for level, _ in known),
-            counts=np.array([tally.rows - tally.present, rare, *(n for _, n in known)], np.int64),
-            spread=rare / max(1, len(ranked) - len(known)),
-        )
-
-    @property
-    def codes(self) -> int:
-        """Number of codes: missing, rare or unknown, then the levels."""
-        return len(self.levels) + 2
-
-    def log_frequency(self) -> npt.NDArray[np.float64]:
-        """Log rows a level by code, relative to the most frequent: float64, at most 0."""
-        rows = self.counts.astype(np.float64)
-        rows[:2] = max(self.spread, 0.5)
-        return np.asarray(np.log(rows / rows.max()), np.float64)
+    def days(self, column: Column, moments: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Dates (seconds since 1970) in days before the row's time, or since `origin`."""
+        if not self.aged:
+            return moments / DAY - self.origin
+        if column.row_time is None:
+            return np.full(len(moments), np.nan)
+        return (column.row_time - moments) / DAY
 
     def score(self, numbers: Array) -> npt.NDArray[np.float64]:
         """Normal scores of numbers; NaN stays NaN."""
         return np.asarray(np.interp(numbers, self.knots[0], self.knots[1]), np.float64)
 
     def to_json(self) -> dict[str, Json]:
-        """Everything but the arrays `knots` and `counts`."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("knots", "counts")}
+        """Everything but `knots`."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "knots"} | {
+            "cleaning": asdict(self.cleaning)
+        }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Json], arrays: Mapping[str, Array]) -> Self:
-        lists = {name: tuple(values[name]) for name in ("parts", "levels")}
-        return cls(**{**values, **lists, **arrays})
+    def from_json(cls, values: Mapping[str, Json], knots: Array) -> Self:
+        cleaning, parts = Cleaning(**values["cleaning"]), tuple(values["parts"])
+        return cls(**{**values, "cleaning": cleaning, "parts": parts, "knots": knots})
 
 
-def _affine(clean: Clean, sample: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Clip and scale of a cleaning: low, high, centre, scale."""
-    if not len(sample) or clean in ("none", "quantile"):
-        return -LIMIT, LIMIT, 0.0, 1.0
-    if clean == "clip":
-        low, high = np.quantile(sample, [0.01, 0.99])
-        return float(low), float(high), 0.0, 1.0
-    if clean == "zscore":
-        centre, scale = sample.mean(), sample.std()
-    else:
-        lower, centre, upper = np.quantile(sample, [0.25, 0.5, 0.75])
-        scale = upper - lower
-    return -LIMIT, LIMIT, float(centre), float(scale) if scale > 0 else 1.0
+@dataclass(frozen=True)
+class Category:
+    """What is learned of a column of categories. A cell's code is 0 (missing), 1 (rare or unknown), or its level's.
+
+    Parameters
+    ----------
+    indicated
+        Missing cells are filled with the most frequent level, and a feature says so.
+    levels
+        Known levels, frequent first; the first has code 2.
+    spread
+        Mean rows of a level too rare to be known.
+    counts
+        Rows by code: int64 ``L + 2``.
+    """
+
+    name: str
+    indicated: bool
+    levels: tuple[str, ...]
+    spread: float
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def learn(cls, name: str, choice: Choice, tally: Tally) -> Self:
+        least = choice.min_count or max(2, min(10, tally.rows // 1_000))
+        ranked = sorted(tally.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        known = [(level, n) for level, n in ranked[: choice.max_levels] if n >= least]
+        rare = tally.present - sum(n for _, n in known)
+        return cls(
+            name,
+            choice.missing == "impute",
+            tuple(level for level, _ in known),
+            rare / max(1, len(ranked) - len(known)),
+            np.array([tally.rows - tally.present, rare, *(n for _, n in known)], np.int64),
+        )
+
+    @property
+    def codes(self) -> int:
+        """Number of codes."""
+        return len(self.levels) + 2
+
+    @property
+    def fill(self) -> int:
+        """The code of the most frequent level."""
+        return 2 if self.levels else 1
+
+    def log_frequency(self) -> npt.NDArray[np.float64]:
+        """Log rows of a level by code, relative to the most frequent: float64, at most 0."""
+        rows = self.counts.astype(np.float64)
+        rows[:2] = max(self.spread, 0.5)
+        return np.asarray(np.log(rows / rows.max()), np.float64)
+
+    def to_json(self) -> dict[str, Json]:
+        """Everything but `counts`."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "counts"}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Json], counts: Array) -> Self:
+        return cls(**{**values, "levels": tuple(values["levels"]), "counts": counts})
 
 
 def _normal_scores(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

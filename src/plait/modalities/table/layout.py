@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from plait.contracts import MAX_FEATURES
 from plait.modalities.table.calendar import PARTS
-from plait.modalities.table.fields import Field
+from plait.modalities.table.fields import Category, Quantity
 
 __all__ = ["Layout", "plan"]
 
 FEW = 8  # levels up to which a category needs neither target mean nor frequency
-CODED = 64  # levels up to which trees get category codes
+CODED = 16  # levels up to which trees get category codes
 MERGED = 32  # features that share the columns beyond the limit
 
 
@@ -50,7 +50,7 @@ class Layout:
     whole: bool
 
 
-def plan(numbers: Sequence[Field], categories: Sequence[Field], outputs: int) -> Layout:
+def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: int) -> Layout:
     """Lay out the features; `outputs` target means a category.
 
     Beyond 256 features the extras go first: calendar parts, then log frequencies of categories that have another
@@ -61,7 +61,7 @@ def plan(numbers: Sequence[Field], categories: Sequence[Field], outputs: int) ->
     coded = tuple(i for i, size in enumerate(sizes) if size <= CODED)
     counted = tuple(i for i, size in enumerate(sizes) if size > FEW)
     meaned = counted if outputs else ()
-    both = [*numbers, *categories]
+    both: list[Quantity | Category] = [*numbers, *categories]
     indicated = tuple(i for i, column in enumerate(both) if column.indicated)
     of = "mean target" if outputs == 1 else "mean of class {}"
     blocks: list[tuple[int, str]] = [

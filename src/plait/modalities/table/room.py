@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from plait.data.splits import inner_folds
 from plait.errors import ArtifactError, unknown
 from plait.modalities.table import means
 from plait.modalities.table.calendar import SIZES, calendar
-from plait.modalities.table.cells import DAY, codes, head, judge, likeness, values
-from plait.modalities.table.fields import LIMIT, Choice, Field, Tally
+from plait.modalities.table.cells import HEAD, Kind, codes, judge, likeness, read_head, values
+from plait.modalities.table.fields import LIMIT, Category, Choice, Quantity, Tally
 from plait.modalities.table.layout import Layout, plan
 
 __all__ = ["Table"]
@@ -54,7 +54,7 @@ class Table:
     - numbers, 0/1 of booleans, durations in days, as they are (or cleaned);
     - dates as days before the row's time if rows have one, otherwise as days since the training median; then month,
       weekday, day of month and hour where they vary;
-    - categories of up to 64 levels as codes (0 rare or unknown, then by frequency); of more than 8, also the smoothed
+    - categories of up to 16 levels as codes (0 rare or unknown, then by frequency); of more than 8, also the smoothed
       mean target less the base rate, out of fold on training rows (one a class, up to 8 classes), and the log
       frequency;
     - in the wide form, categories one-hot, with missing and rare beside the levels.
@@ -82,7 +82,11 @@ class Table:
         """1 for numbers, booleans, dates and durations; strings by how much they repeat; 0 for nested cells."""
         if column.side is not None:
             return 0.0
-        return likeness(head([column])) if column.values.dtype.kind == "O" else 1.0
+        if column.values.dtype.kind != "O":
+            return 1.0
+        cells: list[Any] = []
+        read_head(column, cells)
+        return likeness(cells)
 
     @staticmethod
     def example(rng: np.random.Generator, n: int) -> tuple[Column, ...]:
@@ -107,36 +111,52 @@ class Table:
         return tuple(Column(name, cells, rng.random(n) > 0.1, row_time) for name, cells in columns.items())
 
     def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
-        """Judge kinds, then count levels and sample numbers in one pass; labels are not looked at."""
+        """Judge kinds, then count levels and sample numbers in one more pass; labels are not looked at."""
         names = self.source.columns
-        kinds = [self._choices[name].kind for name in names]
-        open_ones = [i for i, kind in enumerate(kinds) if kind is None]
-        for i in open_ones:
-            kinds[i] = judge(head(chunk[i] for chunk in chunks))
-        tallies = [Tally(kind) for kind in kinds if kind is not None]
+        tallies = [Tally(kind) for kind in self._kinds(chunks)]
         for chunk in chunks:
             for tally, column in zip(tallies, chunk, strict=True):
                 tally.add(column)
-        learned = [Field.learn(name, self._choices[name], tally) for name, tally in zip(names, tallies, strict=True)]
-        targets = context.outputs if context.task != "multiclass" or context.outputs <= CLASSES else 0
-        self._settle([field for field in learned if field is not None], targets)
+        numbers, categories = [], []
+        for name, tally in zip(names, tallies, strict=True):
+            choice = self._choices[name]
+            if choice.missing == "drop" and tally.present * 2 < tally.rows:
+                continue
+            if tally.kind == "category":
+                categories.append(Category.learn(name, choice, tally))
+            else:
+                numbers.append(Quantity.learn(name, choice, tally))
+        means_known = context.task != "multiclass" or context.outputs <= CLASSES
+        self._settle(numbers, categories, context.outputs if means_known else 0)
         return self
 
-    def _settle(self, fields: list[Field], outputs: int) -> None:
+    def _kinds(self, chunks: Iterable[tuple[Column, ...]]) -> list[Kind]:
+        """Kinds of the columns, judged by as many chunks as it takes where the schema does not say."""
+        told = [self._choices[name].kind for name in self.source.columns]
+        heads: dict[int, list[Any]] = {i: [] for i, kind in enumerate(told) if kind is None}
+        for chunk in chunks:
+            for i, cells in heads.items():
+                read_head(chunk[i], cells)
+            if all(len(cells) == HEAD for cells in heads.values()):
+                break
+        return [kind or judge(heads[i]) for i, kind in enumerate(told)]
+
+    def _settle(self, numbers: list[Quantity], categories: list[Category], outputs: int) -> None:
         """Arrange what was learned for use on blocks of columns."""
         where = {name: i for i, name in enumerate(self.source.columns)}
-        self._numbers = [field for field in fields if field.kind != "category"]
-        self._categories = [field for field in fields if field.kind == "category"]
-        self._dates = [i for i, field in enumerate(self._numbers) if field.kind == "date"]
-        self._at = {field.name: where[field.name] for field in fields}
-        self._known = [{level: i + 2 for i, level in enumerate(f.levels)} for f in self._categories]
-        self._clean = np.array([[f.low, f.high, f.centre, f.scale] for f in self._numbers]).reshape(-1, 4).T
-        self._scored = [i for i, field in enumerate(self._numbers) if field.scored]
-        self._starts = np.array([0, *accumulate(f.codes for f in self._categories)], np.int64)
-        self._frequencies = np.concatenate([np.zeros(0), *(f.log_frequency() for f in self._categories)])
-        self._parts = [(d, p) for d, i in enumerate(self._dates) for p in self._numbers[i].parts]
+        self._numbers, self._categories = numbers, categories
+        self._dates = [i for i, number in enumerate(numbers) if number.kind == "date"]
+        both: list[Quantity | Category] = [*numbers, *categories]
+        self._at = {learned.name: where[learned.name] for learned in both}
+        self._known = [{level: i + 2 for i, level in enumerate(category.levels)} for category in categories]
+        cleanings = [number.cleaning for number in numbers]
+        self._clean = np.array([[c.low, c.high, c.centre, c.scale] for c in cleanings]).reshape(-1, 4).T
+        self._scored = [i for i, cleaning in enumerate(cleanings) if cleaning.scored]
+        self._starts = np.array([0, *accumulate(category.codes for category in categories)], np.int64)
+        self._frequencies = np.concatenate([np.zeros(0), *(category.log_frequency() for category in categories)])
+        self._parts = [(d, p) for d, i in enumerate(self._dates) for p in numbers[i].parts]
         self._outputs = outputs
-        self._layout: Layout = plan(self._numbers, self._categories, outputs)
+        self._layout: Layout = plan(numbers, categories, outputs)
         self._coded, self._meaned, self._counted, self._indicated = (
             np.array(at, np.int64)
             for at in (self._layout.coded, self._layout.meaned, self._layout.counted, self._layout.indicated)
@@ -159,17 +179,17 @@ class Table:
         moments = np.empty((rows, len(self._dates)))
         levels = np.empty((rows, len(self._categories)), np.int32)
         date = 0
-        for i, field in enumerate(self._numbers):
-            column = columns[self._at[field.name]]
-            found, unread = values(column, field.kind)
-            if field.kind == "date":
+        for i, number in enumerate(self._numbers):
+            column = columns[self._at[number.name]]
+            found, unread = values(column, number.kind)
+            if number.kind == "date":
                 moments[:, date] = found
                 date += 1
-                found = self._days(field, column, found)
+                found = number.days(column, found)
             numbers[:, i] = found
             faults += unread
-        for i, field in enumerate(self._categories):
-            levels[:, i], unread = codes(columns[self._at[field.name]], self._known[i])
+        for i, category in enumerate(self._categories):
+            levels[:, i], unread = codes(columns[self._at[category.name]], self._known[i])
             faults += unread
         beyond = np.abs(numbers) > LIMIT
         if beyond.any():
@@ -179,14 +199,6 @@ class Table:
         readable = np.concatenate([~np.isnan(numbers), ~np.isnan(moments), levels > 0], axis=1)
         present = np.asarray(readable.any(axis=1), bool)
         return Batch({"numbers": numbers, "moments": moments, "codes": levels}, present, tuple(faults))
-
-    @staticmethod
-    def _days(field: Field, column: Column, found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        if not field.aged:
-            return found / DAY - field.origin
-        if column.row_time is None:
-            return np.full(len(found), np.nan)
-        return (column.row_time - found) / DAY
 
     def features(self, batch: Batch) -> Features:
         """Features of rows that the room was not fitted on; float32 ``N x F``."""
@@ -276,8 +288,8 @@ class Table:
     def _scores(self, numbers: Array) -> npt.NDArray[np.float64]:
         """Normal scores of all numbers: float64 ``N x C``."""
         found = np.empty_like(numbers)
-        for i, field in enumerate(self._numbers):
-            found[:, i] = field.score(numbers[:, i])
+        for i, number in enumerate(self._numbers):
+            found[:, i] = number.score(numbers[:, i])
         return found
 
     def _one_hot(self, batch: Batch, levels: Array) -> Sparse:
@@ -311,15 +323,21 @@ class Table:
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
         """One token a column; ``columns`` unless another kind of encoder is named."""
         made = registry.get("encoders", "columns" if kind == "auto" else kind)
-        codes = (*(f.codes for f in self._categories), *(SIZES[part] + 2 for _, part in self._parts))
+        codes = (*(category.codes for category in self._categories), *(SIZES[part] + 2 for _, part in self._parts))
         return cast("Encoder", made(width, numbers=len(self._numbers), levels=codes))
 
     def state(self) -> State:
-        fields = [*self._numbers, *self._categories]
-        arrays: dict[str, Array] = {"means": self._means}
-        for i, field in enumerate(fields):
-            arrays |= {f"knots.{i}": field.knots, f"counts.{i}": field.counts}
-        return State(self.version, {"fields": [f.to_json() for f in fields], "outputs": self._outputs}, arrays)
+        values = {
+            "numbers": [number.to_json() for number in self._numbers],
+            "categories": [category.to_json() for category in self._categories],
+            "outputs": self._outputs,
+        }
+        arrays = {
+            "means": self._means,
+            **{f"knots.{i}": number.knots for i, number in enumerate(self._numbers)},
+            **{f"counts.{i}": category.counts for i, category in enumerate(self._categories)},
+        }
+        return State(self.version, values, arrays)
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
@@ -335,12 +353,11 @@ class Table:
                 f"source {source.name!r} was saved in version {state.version} of its room, this Plait reads up to "
                 f"{cls.version}: upgrade Plait"
             )
-        room = cls(source)
-        arrays = state.arrays
-        fields = [
-            Field.from_json(values, {"knots": arrays[f"knots.{i}"], "counts": arrays[f"counts.{i}"]})
-            for i, values in enumerate(state.values["fields"])
-        ]
-        room._settle(fields, state.values["outputs"])
+        room, known, arrays = cls(source), state.values, state.arrays
+        room._settle(
+            [Quantity.from_json(values, arrays[f"knots.{i}"]) for i, values in enumerate(known["numbers"])],
+            [Category.from_json(values, arrays[f"counts.{i}"]) for i, values in enumerate(known["categories"])],
+            known["outputs"],
+        )
         room._means = arrays["means"]
         return room
