@@ -1,0 +1,90 @@
+"""Cells to text, and how much a column's cells look like text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Column, Fault, Ragged
+
+__all__ = ["LONGEST", "decode", "likeness", "strings"]
+
+LONGEST = 20_000  # characters read of a cell
+
+_SAMPLE = 300  # cells that `likeness` looks at
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]")
+_CJK_A_WORD = 2  # characters of a Chinese word, about
+_SENTENCE = 6  # words from which a cell is no name any more
+
+
+def decode(column: Column) -> tuple[Ragged, npt.NDArray[np.bool_], tuple[Fault, ...]]:
+    """Texts as UTF-8 bytes (Ragged uint8, each ending in a newline), presence, and faults.
+
+    Strings and UTF-8 bytes are text, cut after 20,000 characters; a lone surrogate becomes ``?``. Blank text is
+    missing. Anything else is a fault.
+    """
+    texts = [b""] * len(column)
+    faults = []
+    for row in np.flatnonzero(column.present).tolist():
+        cell = column.values[row]
+        if isinstance(cell, bytes):
+            try:
+                cell = cell.decode()
+            except UnicodeDecodeError:
+                faults.append(Fault(row, column.name, "bytes that are not UTF-8"))
+                continue
+        if isinstance(cell, str):
+            cell = cell[:LONGEST]
+            if cell and not cell.isspace():
+                texts[row] = cell.encode("utf-8", "replace") + b"\n"
+        elif not _is_missing(cell):
+            faults.append(Fault(row, column.name, f"a cell of type {type(cell).__name__}, not text"))
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    packed = Ragged(np.frombuffer(b"".join(texts), np.uint8), offsets)
+    return packed, packed.lengths > 0, tuple(faults)
+
+
+def strings(texts: Ragged) -> list[str]:
+    """Texts as Python strings."""
+    return [texts.row(i).tobytes()[:-1].decode() for i in range(len(texts))]
+
+
+def likeness(column: Column) -> float:
+    """How much a column's cells look like text, 0..1.
+
+    Sentences do (up to .95), however often some of them repeat; names of a few words, most of them distinct, do
+    somewhat (.5); labels, codes, dates, numbers and other single words do not (.05); cells that are no strings never
+    do (0).
+    """
+    if column.side is not None or column.values.dtype != object:
+        return 0.0
+    rows = np.flatnonzero(column.present)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64))] if len(rows) else rows
+    cells = [column.values[row] for row in rows.tolist()]
+    texts = [cell[:LONGEST] for cell in cells if isinstance(cell, str) and cell.strip()]
+    if not texts or sum(isinstance(cell, str) for cell in cells) < 0.9 * len(cells):
+        return 0.0
+    words = [_words(text) for text in texts]
+    mean = sum(words) / len(words)
+    lettered = sum(map(len, _WORD.findall(" ".join(texts)))) / max(sum(len("".join(text.split())) for text in texts), 1)
+    distinct = len(set(texts)) / len(texts)
+    if mean < 1.5 or lettered < 0.6:
+        return 0.05
+    if mean >= _SENTENCE:
+        return 0.95 if distinct > 0.3 else 0.5 + distinct
+    return 0.5 if distinct > 0.3 else 0.05
+
+
+def _words(text: str) -> float:
+    """Words of a text; a Chinese one has two characters, about."""
+    chinese = len(_CJK.findall(text))
+    return len(_WORD.findall(_CJK.sub(" ", text))) + chinese / _CJK_A_WORD
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and bool(np.isnan(cell)))
