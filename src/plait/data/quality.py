@@ -26,6 +26,7 @@ __all__ = ["ColumnReport", "Inspection", "inspect", "is_class_target"]
 ALMOST = 0.99  # AUC or |rank correlation| from which one column is taken for a copy of the target
 ENOUGH = 30  # rows under which near-perfect prediction by one column proves little
 ONE_SIDED = 0.2  # share of a class that values without any other class may hold
+MAJORITY = 0.6  # share of all rows above which a class is expected to be alone somewhere
 FEW = 10  # rows of a class under which it is not judged
 MAX_CLASSES = 10
 
@@ -284,20 +285,23 @@ def _leak(cells: Column, goals: Sequence[Array], classes: bool) -> str:
             strength = max(strength, measure(_ranks(_mean_of_others(levels, wanted)), wanted, either=False))
         if strength >= ALMOST:
             return f"likely leak: alone it gives the target away ({'AUC' if classes else 'correlation'} {strength:.3f})"
-        if classes and order is not None and max(_pure_end(order, wanted), _pure_end(-order, wanted)) >= ONE_SIDED:
+        if classes and order is not None and _pure_end(order, wanted) >= ONE_SIDED:
             return "likely leak: its extreme values belong to one class only"
     return ""
 
 
 def _pure_end(order: Array, goal: Array) -> float:
-    """Share of a minority class that lies in the lowest values, as far as almost no other class does."""
-    if goal.mean() > 0.5:
-        return 0.0
+    """Largest share of a class, other than a large majority, that lies at one end of the order almost by itself."""
     rows = np.argsort(order, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(order[rows]) > 0, True))  # equal values stay together
-    inside = np.cumsum(goal[rows])[ends]
-    pure = inside >= ALMOST * (ends + 1)
-    return float(inside[pure].max(initial=0.0) / max(goal.sum(), ENOUGH))
+    found = 0.0
+    for along in (rows, rows[::-1]):
+        ends = np.flatnonzero(np.append(np.diff(order[along]) != 0, True))  # equal values stay together
+        far = ends + 1 >= ENOUGH
+        for one in (goal, 1 - goal):
+            if one.mean() <= MAJORITY:
+                inside = np.cumsum(one[along])[ends]
+                found = max(found, float(inside[far & (inside >= ALMOST * (ends + 1))].max(initial=0.0) / one.sum()))
+    return found
 
 
 def _levels(values: Array) -> npt.NDArray[np.int64] | None:
