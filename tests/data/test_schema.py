@@ -197,6 +197,7 @@ MISTAKES = {
     "columns: {}\nsides: {s: {}}": "side 's': 'key' is missing",
     "columns: {}\nsides: {s: {key: k, columns: k}}": "side 's': columns must be a list",
     "columns: {a: [}": "line 1: not YAML",
+    "columns: " + "[" * 5000: "cannot read the schema",
     "columns: {[a]: text}": "line 1: a name must be plain text",
     "": "expected 'name: value' pairs, found None",
     "columns: !!python/object/apply:os.system [x]": "not YAML",

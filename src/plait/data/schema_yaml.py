@@ -70,11 +70,15 @@ def _line(name: str, value: Json) -> str:
 def load(path: str | Path) -> Json:
     """Read a YAML file as JSON values."""
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+        loader = _Loader(Path(path).read_text(encoding="utf-8"))
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except SchemaError as error:
         raise SchemaError(f"{str(path)!r}, {error}") from None
     except yaml.MarkedYAMLError as error:
         line = 0 if error.problem_mark is None else error.problem_mark.line + 1
         raise SchemaError(f"{str(path)!r}, line {line}: not YAML ({error.problem})") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SchemaError(f"cannot read the schema {str(path)!r}: {str(error).splitlines()[0]}") from None
