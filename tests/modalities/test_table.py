@@ -217,6 +217,7 @@ def kind_of(room: Table) -> str:
         ([timedelta(1)], "duration"),
         ([None, None], "category"),
         (["1"] * 39 + ["n/a"], "number"),
+        ([""] * 99 + ["rent"], "category"),
         (["1"] * 9 + ["n/a"], "category"),
     ],
 )
@@ -225,11 +226,11 @@ def test_kinds_are_judged(cells: Any, kind: str) -> None:
 
 
 def test_kind_is_judged_by_the_first_cells_in_any_chunks() -> None:
-    cells = [str(i) for i in range(1_000)] + ["what?"] * 1_000
+    cells = [str(i) if i % 2 else " " for i in range(2_000)] + ["what?"] * 1_000
     source = Source("facts", "table", ("x",))
-    for cuts in ([0, 2_000], [0, 1, 900, 2_000], [0, 0, 1_000, 2_000]):
+    for cuts in ([0, 3_000], [0, 1, 900, 3_000], [0, 0, 2_000, 3_000]):
         chunks = [(column("x", cells[a:b]),) for a, b in pairwise(cuts)]
-        assert kind_of(Table(source).fit(chunks, context(2_000))) == "number"
+        assert kind_of(Table(source).fit(chunks, context(3_000))) == "number"
 
 
 def test_claims() -> None:
@@ -248,6 +249,8 @@ def test_claims() -> None:
     assert sure([f"{i:05d}" for i in rng.integers(0, 300, 500)]) > 0.7
     assert sure(names(3)) < 0.3
     assert sure(names(20)) < 0.1
+    assert sure(["rent", "own", ""] * 50) == pytest.approx(0.9)
+    assert sure([" "] * 5) == sure([]) == 0.5
     assert sure([[1, 2], [3]]) == sure([{"a": 1}]) == sure([b"raw"]) == 0
 
 

@@ -208,9 +208,14 @@ def count_levels(column: Column, counts: Counter[str]) -> None:
 
 
 def read_head(column: Column, found: list[Any]) -> None:
-    """Add present cells of the next chunk to the first ones of a column, until there are 1,000."""
-    rows = np.flatnonzero(column.present)[: HEAD - len(found)]
-    found += [cell for cell in _listed(column, rows) if cell is not None]  # NaT comes as None
+    """Add cells of the next chunk to the first ones of a column that say anything, until there are 1,000."""
+    rows = np.flatnonzero(column.present)
+    for start in range(0, len(rows), HEAD):
+        if len(found) == HEAD:
+            break
+        cells = _listed(column, rows[start : start + HEAD])
+        said = [cell for cell in cells if cell is not None and not (isinstance(cell, str) and not cell.strip())]
+        found += said[: HEAD - len(found)]
 
 
 def judge(cells: Sequence[Any]) -> Kind:
@@ -249,9 +254,10 @@ def likeness(cells: Sequence[Any]) -> float:
     kind = judge(cells)
     if kind != "category":
         return 1.0 if not any(isinstance(cell, str) for cell in cells) else 0.95
-    names = [name for name in map(level, cells) if name]
-    if len(names) < 0.9 * len(cells):  # lists, dicts, bytes
+    read = [level(cell) for cell in cells]
+    if read.count(None) > 0.1 * len(cells):  # lists, dicts, bytes
         return 0.0
+    names = [name for name in read if name]
     counts = Counter(names)
     repeated = sum(times for times in counts.values() if times > 1) / len(names)
     words = sum(len(_WORD.findall(name)) + len(re.findall(r"[\u4e00-\u9fff]", name)) / 4 for name in counts)
