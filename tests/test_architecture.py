@@ -43,7 +43,8 @@ APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}
 NAMELESS = {"utils", "helpers", "common", "misc", "constants"}
 EXECUTING = {"pickle", "cPickle", "joblib", "cloudpickle", "dill", "marshal", "shelve"}
-EXECUTING_CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "np.load", "yaml.load", "yaml.unsafe_load"}
+EXECUTING_CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "np.load", "yaml.unsafe_load"}
+EXECUTING_NAMES = {"yaml.Loader", "yaml.CLoader", "yaml.FullLoader", "yaml.UnsafeLoader"}
 FILE_LINES, FUNCTION_LINES, CONSTRUCTOR_ARGUMENTS = 500, 60, 12
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -236,6 +237,8 @@ def nothing_executes_data(package: Path) -> Iterator[str]:
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if called in EXECUTING_CALLS:
                 yield module.at(node, f"calls {called}")
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in EXECUTING_NAMES:
+                yield module.at(node, f"uses {ast.unparse(node)}")
 
 
 def parts_are_found_by_the_registry_only(package: Path) -> Iterator[str]:

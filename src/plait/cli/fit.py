@@ -107,15 +107,7 @@ def fit(
         return
     with screen.progress() as progress:
         job.fit(estimator, progress)
-    _show_plan(screen, estimator)
-    evaluation = job.judge(estimator)
-    if evaluation is not None:
-        screen.heading("judged on the rows held out")
-        screen.say(str(evaluation))
-    record = _record(job, estimator, chosen, evaluation)
-    _write(output, estimator, record, evaluation)
-    screen.heading(f"written to {output}: model.plait, schema.yaml, run.json" + (", evaluation" if evaluation else ""))
-    screen.result(record)
+    _finish(screen, output, job, estimator, chosen)
 
 
 @dataclass(frozen=True)
@@ -201,6 +193,22 @@ class _Job:
             return None
         weight = weight_of(self.test, self.schema)
         return estimator.evaluate(self.test, self.test[self.target_name], weight, sides=self.sides)
+
+
+def _finish(
+    screen: Screen, output: Path, job: _Job, estimator: Classifier | Regressor, chosen: Mapping[str, Any]
+) -> None:
+    """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
+    _show_plan(screen, estimator)
+    evaluation = job.judge(estimator)
+    if evaluation is not None:
+        screen.heading("judged on the rows held out")
+        screen.say(str(evaluation))
+    record = _record(job, estimator, chosen, evaluation)
+    _write(output, estimator, record, evaluation)
+    written = "model.plait, schema.yaml, run.json" + (", evaluation.json and pictures" if evaluation else "")
+    screen.heading(f"written to {output}: {written}")
+    screen.result(record)
 
 
 def _check_output(folder: Path) -> None:
