@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import numpy.typing as npt
 
 from plait.contracts import Column, Fault, Ragged
 
-__all__ = ["LONGEST", "decode", "likeness", "strings"]
+__all__ = ["LONGEST", "decode", "likeness", "pick", "strings"]
 
 LONGEST = 20_000  # characters read of a cell
 
 _SAMPLE = 300  # cells that `likeness` looks at
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]")
-_CJK_A_WORD = 2  # characters of a Chinese word, about
+_CJK_A_WORD = 2  # characters of a Chinese word, on average
 _SENTENCE = 6  # words from which a cell is no name any more
 
 
@@ -51,7 +52,20 @@ def decode(column: Column) -> tuple[Ragged, npt.NDArray[np.bool_], tuple[Fault, 
 
 def strings(texts: Ragged) -> list[str]:
     """Texts as Python strings."""
-    return [texts.row(i).tobytes()[:-1].decode() for i in range(len(texts))]
+    packed = texts.values.tobytes()
+    bounds = texts.offsets.tolist()
+    return [packed[start : max(stop - 1, start)].decode() for start, stop in pairwise(bounds)]
+
+
+def pick(texts: Ragged, rows: npt.NDArray[np.int64]) -> Ragged:
+    """Some rows, rising; faster than `Ragged.take` where rows are long, and free where what is left out is empty."""
+    lengths = texts.lengths[rows]
+    if lengths.sum() == len(texts.values):
+        return Ragged(texts.values, np.append(texts.offsets[rows], texts.offsets[-1]))
+    packed = texts.values.tobytes()
+    bounds = texts.offsets.tolist()
+    parts = [packed[bounds[row] : bounds[row + 1]] for row in rows.tolist()]
+    return Ragged(np.frombuffer(b"".join(parts), np.uint8), np.append(0, np.cumsum(lengths)))
 
 
 def likeness(column: Column) -> float:
@@ -81,9 +95,9 @@ def likeness(column: Column) -> float:
 
 
 def _words(text: str) -> float:
-    """Words of a text; a Chinese one has two characters, about."""
+    """Words of a text as spaces divide it (an address of mail or the web is one); a Chinese one has two characters."""
     chinese = len(_CJK.findall(text))
-    return len(_WORD.findall(_CJK.sub(" ", text))) + chinese / _CJK_A_WORD
+    return sum(bool(_WORD.search(word)) for word in _CJK.sub(" ", text).split()) + chinese / _CJK_A_WORD
 
 
 def _is_missing(cell: Any) -> bool:

@@ -92,25 +92,30 @@ class Counts:
     statistics: npt.NDArray[np.float32]
 
     def terms(self, indices: Int64, lowercase: bool) -> list[str]:
-        """Some of the n-grams as a person reads them; ``·`` marks a word's ends in character n-grams."""
+        """Some of the n-grams as a person reads them; in parts of a word ``·`` is its end and ``…`` that it goes on."""
         words = self.words
         text = characters.fold(lowercase)[words.codes].astype("<u4").tobytes().decode("utf-32-le")
-        spans = np.stack([words.starts, words.ends], axis=1).tolist()
-        family = (self.hashes[indices] >> FAMILY_SHIFT).tolist()
         cjk = characters.kinds()[words.codes[words.starts]] == characters.CJK
+        family = self.hashes[indices] >> FAMILY_SHIFT
+        where = self.where[indices]
+        first = np.where(family == GRAM, where >> 32, where)
+        second = np.minimum(first + 1, len(words.starts) - 1)
+        spans = np.stack([words.starts[first], words.ends[first], words.starts[second], words.ends[second]], axis=1)
+        apart = np.where(cjk[first] & cjk[second], "", " ").tolist()
         found = []
-        for kind, where in zip(family, self.where[indices].tolist(), strict=True):
-            start, stop = spans[where >> 32 if kind == GRAM else where]
+        for kind, place, (start, stop, begin, end), gap in zip(
+            family.tolist(), (where % 2**32).tolist(), spans.tolist(), apart, strict=True
+        ):
             if kind == GRAM:
-                first, length = where % 2**32 // 8, where % 8
-                found.append(f"·{text[start:stop]}·"[first : first + length])
-            elif kind == WORD:
-                found.append(text[start:stop])
+                found.append(_gram(f"·{text[start:stop]}·", place // 8, place % 8))
             else:
-                second = slice(*spans[where + 1])
-                apart = "" if cjk[where] and cjk[where + 1] else " "
-                found.append(f"{text[start:stop]}{apart}{text[second]}")
+                found.append(text[start:stop] if kind == WORD else f"{text[start:stop]}{gap}{text[begin:end]}")
         return found
+
+
+def _gram(word: str, start: int, length: int) -> str:
+    stop = start + length
+    return f"{'…' if start else ''}{word[start:stop]}{'…' if stop < len(word) else ''}"
 
 
 @dataclass(frozen=True)

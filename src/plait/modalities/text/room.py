@@ -26,7 +26,7 @@ from plait.contracts import (
 from plait.data.splits import inner_folds
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.modalities.text import subwords
-from plait.modalities.text.cells import decode, likeness, strings
+from plait.modalities.text.cells import decode, likeness, pick, strings
 from plait.modalities.text.ngrams import STATISTICS
 from plait.modalities.text.scores import MAX_SCORES, fit_scorer, out_of_fold, width
 from plait.modalities.text.subwords import Subwords
@@ -186,8 +186,7 @@ class Text:
     def _read(self, batch: Batch) -> tuple[npt.NDArray[np.int64], Sparse, npt.NDArray[np.float32]]:
         """The present rows, their TF-IDF weights and their statistics."""
         rows = np.flatnonzero(batch.present)
-        texts = _texts(batch)
-        wide, statistics = self._tfidf.transform(texts if len(rows) == len(batch) else texts.take(rows))
+        wide, statistics = self._tfidf.transform(pick(_texts(batch), rows))
         return rows, wide, statistics
 
     def _assemble(
@@ -206,7 +205,7 @@ class Text:
     def inputs(self, batch: Batch) -> Batch:
         """Subword ids: ``ids`` (Ragged int32, at most `max_tokens` a row; 0 is padding)."""
         rows = np.flatnonzero(batch.present)
-        ids = self._subwords.encode(strings(_texts(batch).take(rows)), self._options["max_tokens"])
+        ids = self._subwords.encode(strings(pick(_texts(batch), rows)), self._options["max_tokens"])
         lengths = np.zeros(len(batch) + 1, np.int64)
         lengths[rows + 1] = ids.lengths
         return Batch({"ids": Ragged(ids.values, np.cumsum(lengths))}, batch.present)
@@ -272,14 +271,14 @@ def _present(chunks: Iterable[tuple[Column, ...]]) -> Iterator[tuple[npt.NDArray
     for (column,) in chunks:
         texts, present, _ = decode(column)
         rows = np.flatnonzero(present)
-        yield start + rows, texts.take(rows)
+        yield start + rows, pick(texts, rows)
         start += len(column)
 
 
 def _gather(chunks: Iterable[tuple[Column, ...]], wanted: npt.NDArray[np.int64]) -> Ragged:
     """The texts of some of the present rows (sorted)."""
     empty = Ragged(np.empty(0, np.uint8), np.zeros(1, np.int64))
-    parts = (texts.take(np.flatnonzero(np.isin(rows, wanted))) for rows, texts in _present(chunks))
+    parts = (pick(texts, np.flatnonzero(np.isin(rows, wanted))) for rows, texts in _present(chunks))
     return Ragged.concatenate([empty, *parts])
 
 
