@@ -18,12 +18,12 @@ import numpy.typing as npt
 from plait.contracts import Ragged
 from plait.modalities.text import characters
 
-__all__ = ["CHARACTERS", "FAMILY_SHIFT", "GRAM", "STATISTICS", "Counts", "Words", "count", "slices"]
+__all__ = ["FAMILY_SHIFT", "GRAM", "STATISTICS", "Counts", "count", "slices"]
 
 UInt64 = npt.NDArray[np.uint64]
 Int64 = npt.NDArray[np.int64]
 
-SLICE = 1 << 18  # bytes of text worked on at once; a longer single text is a slice of its own
+SLICE = 1 << 18  # bytes of text worked on at once: more than any one text has, since cells are cut
 WORD, PAIR, GRAM = range(3)  # families: words, pairs of neighbouring words, characters within a word
 FAMILY_SHIFT = np.uint64(62)  # a hash's two high bits tell its family, so that sorted hashes keep families together
 CHARACTERS = (2, 3, 4)  # lengths of character n-grams, the marks of a word's two ends included
@@ -149,7 +149,7 @@ def _powers() -> tuple[UInt64, UInt64]:
 
 
 def slices(texts: Ragged) -> Iterator[tuple[int, int]]:
-    """Ranges of rows of at most `SLICE` bytes each (or one row)."""
+    """Ranges of rows of at most `SLICE` bytes each."""
     start = 0
     while start < len(texts):
         limit = int(texts.offsets[start]) + SLICE

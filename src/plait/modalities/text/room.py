@@ -131,10 +131,16 @@ class Text:
 
     def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
         """Learn n-grams and topics, and subwords: each only if its door is in `context.doors`."""
-        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in _present(chunks))])
+        found, characters = [np.empty(0, np.int64)], 0
+        for present, texts in _present(chunks):
+            found.append(present)
+            characters += int(((texts.values & 0xC0) != 0x80).sum())
+        rows = np.concatenate(found)
         self._scores = width(context.outputs)
         if "features" in context.doors:
-            self._fit_features(chunks, rows, context)
+            grams = self._options["ngrams"]
+            short = characters < SHORT * len(rows)
+            self._fit_features(chunks, rows, grams == "words+chars" or (grams == "auto" and short), context)
         if "tokens" in context.doors and len(rows):
             some = _gather(chunks, _sample(rows, SUBWORD_ROWS, context.rng("subwords")))
             model = subwords.train(strings(some), self._options["vocabulary"], self._options["lowercase"])
@@ -142,13 +148,9 @@ class Text:
         return self
 
     def _fit_features(
-        self, chunks: Iterable[tuple[Column, ...]], rows: npt.NDArray[np.int64], context: FitContext
+        self, chunks: Iterable[tuple[Column, ...]], rows: npt.NDArray[np.int64], grams: bool, context: FitContext
     ) -> None:
         """Count all texts, then look again at some: to name the n-grams, and to find the topics."""
-        grams = self._options["ngrams"] == "words+chars"
-        if self._options["ngrams"] == "auto":
-            characters = sum(int(((texts.values & 0xC0) != 0x80).sum()) for _, texts in _present(chunks))
-            grams = characters < SHORT * len(rows)
         frequencies = Frequencies(grams=grams, lowercase=self._options["lowercase"])
         for where, texts in _present(chunks):
             frequencies.add(texts, where)

@@ -90,12 +90,10 @@ class _Centred:
     """The matrix ``sqrt(weight) (x - mean)`` of some rows, never made: products with it and its transpose."""
 
     def __init__(self, matrix: scipy.sparse.csr_array, weight: npt.NDArray[np.float64]) -> None:
-        from scipy.sparse import diags_array
-
         self.root = np.sqrt(weight).astype(np.float32)[:, None]
-        self.mean = np.asarray(matrix.T @ (weight / weight.sum()), np.float32)
-        self.matrix = diags_array(self.root[:, 0], format="csr") @ matrix
+        self.matrix = _same_cells(matrix, matrix.data * np.repeat(self.root[:, 0], np.diff(matrix.indptr)))
         self.transposed = self.matrix.T.tocsr()
+        self.mean = self.transposed @ (self.root[:, 0] / np.float32(weight.sum()))
 
     def dot(self, dense: Float32) -> Float32:
         return np.asarray(self.matrix @ dense - self.root * (self.mean @ dense), np.float32)
@@ -105,11 +103,20 @@ class _Centred:
 
     def squares(self) -> tuple[Float32, Float32]:
         """Squared norms of rows and of columns."""
-        square = self.matrix.power(2)
-        rows = square.sum(axis=1) + self.root[:, 0] ** 2 * (self.mean @ self.mean)
+        rows = _sums_of_squares(self.matrix) + self.root[:, 0] ** 2 * (self.mean @ self.mean)
         rows -= 2 * self.root[:, 0] * (self.matrix @ self.mean)
-        columns = square.sum(axis=0) - (self.root**2).sum() * self.mean**2
-        return np.maximum(rows, 0).astype(np.float32), np.maximum(columns, 0).astype(np.float32)
+        columns = _sums_of_squares(self.transposed) - (self.root**2).sum() * self.mean**2
+        return np.maximum(rows, 0), np.maximum(columns, 0)
+
+
+def _same_cells(matrix: scipy.sparse.csr_array, data: Float32) -> scipy.sparse.csr_array:
+    """Other numbers in the cells of a matrix."""
+    return type(matrix)((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _sums_of_squares(matrix: scipy.sparse.csr_array) -> Float32:
+    squares = _same_cells(matrix, matrix.data**2) @ np.ones(matrix.shape[1], np.float32)
+    return np.asarray(squares, np.float32)
 
 
 def _solve(
