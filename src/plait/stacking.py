@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Head, Json, Modality, Progress, State
-from plait.data.splits import holdout, inner_folds
-from plait.errors import ConfigError
+from plait.data.splits import inner_pairs
+from plait.errors import ConfigError, DataError
 from plait.evidence import Evidence, Fitted, View
 
-__all__ = ["Part", "Stack", "Stacked", "Unseen", "make_fusion", "refit", "splits", "unseen"]
+__all__ = ["Part", "Stack", "Stacked", "Unseen", "make_fusion", "refit", "unseen"]
 
-FOLDS_BELOW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
+FEW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
+PULLS = (0.0003, 0.003, 0.03, 3.0)  # strengths of the pull to equal weights, as shares of the rows
 NEGLIGIBLE = 0.02  # weight under which a part leaves the model
 
 
@@ -69,37 +70,43 @@ class Part:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Scores of the parts on rows that they were not fitted on: float64 ``n x P x K``, rows int ``n``."""
+    """Scores of the parts on rows that they were not fitted on: float64 ``n x P x K``; rows and their cut, int ``n``.
+
+    `most` says that the last split fitted on four rows of five, so that what was chosen there holds for all rows.
+    """
 
     rows: npt.NDArray[np.int64]
+    cuts: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
     fitted: tuple[Fitted, ...]
-
-
-def splits(evidence: Evidence) -> list[tuple[Array, Array]]:
-    """Inner (fit rows, judged rows): folds for few rows without a time, else one holdout."""
-    context = evidence.context
-    if context.time is None and len(context) < FOLDS_BELOW:
-        folds = inner_folds(context)
-        return [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
-    return [holdout(context)]
+    most: bool
 
 
 def unseen(
     evidence: Evidence,
     parts: Sequence[Part],
     options: Mapping[str, Mapping[str, Json]],
+    *,
+    cuts: int = 3,
     deadline: float | None = None,
 ) -> Unseen:
-    """Fit every part on inner rows and score the rows held out; `fitted` are those of the last split.
+    """Fit every part on inner rows and score the rows held out; `fitted` are those of the last of the `cuts` in time.
 
     Past `deadline` (of `time.monotonic`) no further part is started; the first always runs.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be divided: one row, or one class.
     """
-    views, judged, inner = [], [], []
-    for fit, judge in splits(evidence):
+    pairs = inner_pairs(evidence.context, few=FEW, cuts=cuts)
+    if not pairs:
+        raise DataError("the training rows cannot be divided to judge parts; use fusion='early'")
+    forward = len(pairs) <= cuts
+    views, inner = [], []
+    for fit, judge in pairs:
         inner.append(evidence.take(fit))
         views.append(View(evidence.batches.take(judge), inner[-1].rooms))
-        judged.append(judge)
     scores, fitted = [], []
     for done, part in enumerate(parts):
         if done and deadline is not None and monotonic() > deadline:
@@ -108,7 +115,10 @@ def unseen(
         members = [part.fit(rows, options) for rows in inner]
         scores.append(np.concatenate([part.score(m, view) for m, view in zip(members, views, strict=True)]))
         fitted.append(members[-1])
-    return Unseen(np.concatenate(judged), np.stack(scores, axis=1), tuple(fitted))
+    which = np.repeat(np.arange(len(pairs)), [len(judge) for _, judge in pairs])
+    return Unseen(
+        np.concatenate([judge for _, judge in pairs]), which, np.stack(scores, axis=1), tuple(fitted), forward
+    )
 
 
 def refit(
@@ -117,19 +127,22 @@ def refit(
     fitted: Sequence[Fitted],
     stack: Stack,
     options: Mapping[str, Mapping[str, Json]],
+    *,
+    chosen: bool,
 ) -> Stacked:
-    """Fit the parts that count on all rows, with what they chose on the inner rows; the others leave the model.
+    """Fit the parts that count on all rows; the others leave the model.
+
+    With `chosen`, what a part chose on the inner rows is kept (they are most of all rows); without, it chooses again.
 
     A part that is too dear to fit twice (`Fitted.refits` false) stays as it was fitted on the inner rows.
     """
     keep = np.flatnonzero((stack.weights >= NEGLIGIBLE) | (stack.weights == stack.weights.max()))
-    once = len(splits(evidence)) == 1
     whole = []
     for done, i in enumerate(keep):
         part, member = parts[int(i)], fitted[int(i)]
         evidence.context.report(Progress(f"all rows: {part.name}", done, len(keep)))
-        if member.refits or not once:
-            settings = member.settings if once else {}
+        if member.refits:
+            settings = member.settings if chosen else {}
             names = {*options, *settings}
             member = part.fit(evidence, {n: {**options.get(n, {}), **settings.get(n, {})} for n in names})
         else:
@@ -153,27 +166,51 @@ class Stack:
         self.bias = bias
 
     @classmethod
-    def fit(cls, head: Head, scores: Array, targets: Array, weight: Array, *, shrink: float = 5.0) -> Self:
-        """Least held-out loss; `shrink` is the strength, in rows, of the pull of the weights to each other."""
-        from scipy.optimize import minimize
+    def fit(cls, head: Head, seen: Unseen, targets: Array, weight: Array) -> Self:
+        """Weights of least held-out loss, but no further from equal than the rows can tell.
 
-        parts, outputs = scores.shape[1:]
-        centred = scores - head.prior
-        start = np.concatenate([np.full(parts, 1 / parts), np.zeros(outputs)])
-        total = float(weight.sum())
-
-        def loss(vector: Array) -> float:
-            weights, bias = vector[:parts], vector[parts:]
-            joined = head.prior + bias + np.einsum("npk,p->nk", centred, weights)
-            pull = shrink * float(((weights - weights.mean()) ** 2).sum() + (bias**2).sum() / len(bias))
-            return (float(head.error(joined, targets, weight).sum()) + pull) / total
-
-        bounds = [(0.0, 2.0)] * parts + [(None, None)] * outputs
-        found = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
-        return cls(head, found[:parts], found[parts:])
+        Of the fits under ever stronger pulls to equal weights, the last is taken that is not worse than the best one by
+        more than a standard error of their paired difference (the one-standard-error rule of Breiman et al., 1984):
+        equal weights are hard to beat, most of all where the future differs from the past. Every cut has a bias of its
+        own and the last one's is kept: a base rate that moved is not the parts' doing.
+        """
+        fits = []
+        for pull in PULLS:
+            weights, biases = _least(head, seen, targets, weight, pull * weight.sum())
+            joined = head.prior + biases[seen.cuts] + np.einsum("npk,p->nk", seen.scores - head.prior, weights)
+            fits.append((weights, biases[-1], head.error(joined, targets, weight)))
+        best = min((losses for _, _, losses in fits), key=lambda losses: float(losses.sum()))
+        rows = max(len(best), 1)
+        for weights, bias, losses in reversed(fits):
+            worse = losses - best
+            if worse.mean() <= worse.std() / np.sqrt(rows):
+                break
+        return cls(head, weights, bias)
 
     def __call__(self, scores: Array) -> npt.NDArray[np.float64]:
         return np.asarray(self.head.prior + self.bias + np.einsum("npk,p->nk", scores - self.head.prior, self.weights))
+
+
+def _least(
+    head: Head, seen: Unseen, targets: Array, weight: Array, pull: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Weights ``P`` and biases ``cuts x K`` of least loss under a pull (in rows) of the weights to each other."""
+    from scipy.optimize import minimize
+
+    parts, outputs = seen.scores.shape[1:]
+    cuts = int(seen.cuts.max(initial=0)) + 1
+    centred = seen.scores - head.prior
+
+    def loss(vector: Array) -> float:
+        weights, biases = vector[:parts], vector[parts:].reshape(cuts, outputs)
+        joined = head.prior + biases[seen.cuts] + np.einsum("npk,p->nk", centred, weights)
+        held = pull * float(((weights - weights.mean()) ** 2).sum()) + float((biases**2).mean())
+        return (float(head.error(joined, targets, weight).sum()) + held) / float(weight.sum())
+
+    start = np.concatenate([np.full(parts, 1 / parts), np.zeros(cuts * outputs)])
+    bounds = [(0.0, 2.0)] * parts + [(None, None)] * (cuts * outputs)
+    found = minimize(loss, start, method="L-BFGS-B", bounds=bounds).x
+    return found[:parts], found[parts:].reshape(cuts, outputs)
 
 
 class Stacked(Fitted):

@@ -16,7 +16,7 @@ from plait.errors import ConfigError, DataError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["folds", "holdout", "inner_folds", "split"]
+__all__ = ["folds", "holdout", "inner_folds", "inner_pairs", "split"]
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 Pair: TypeAlias = tuple[Rows, Rows]
@@ -315,6 +315,49 @@ def holdout(context: FitContext, fraction: float = 0.2) -> tuple[npt.NDArray[np.
         if cut is not None:
             return _around(context.time, cut, 0.0, context.label_time, context.groups, fraction, rng)
     return _at_random(len(context), fraction, context.groups, classes, rng)
+
+
+def inner_pairs(context: FitContext, *, few: int = 4_000, cuts: int = 3) -> list[Pair]:
+    """Divide training rows several times into rows to fit and rows to judge, for choices that must not see the test.
+
+    With times: `cuts` steps walking forward (the last fifth of the rows is the last window; with three, fitting ends
+    after .5, .65 and .8 of them). Without: five folds below `few` rows, else one holdout of a fifth. Where too few
+    outcomes were known in time to judge forward, folds are used instead. Every pair has rows, and for classes at least
+    two classes, on the side to fit; the list is empty if nothing can be divided.
+    """
+    pairs: list[Pair] = []
+    if context.time is not None:
+        pairs = _walk(context, cuts)
+        if sum(len(fit) for fit, _ in pairs) < 0.2 * len(pairs) * len(context):
+            pairs = []
+    elif len(context) >= few:
+        pairs = [holdout(context)]
+    pairs = [pair for pair in pairs if _usable(context, *pair)]
+    if not pairs:
+        fold = inner_folds(context)
+        pairs = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold[fold >= 0])]
+    return [pair for pair in pairs if _usable(context, *pair)]
+
+
+def _walk(context: FitContext, cuts: int) -> list[Pair]:
+    """Fit on the past of each cut, judge the rows up to the next one."""
+    time = context.time
+    assert time is not None
+    shares = [0.8 - 0.15 * step for step in reversed(range(cuts))]
+    bounds = sorted({bound for share in shares if (bound := _boundary(time, share)) is not None})
+    pairs = []
+    for i, bound in enumerate(bounds):
+        fit, judge = _around(time, bound, 0.0, context.label_time, context.groups, 0.2, context.rng(f"walk {i}"))
+        if i + 1 < len(bounds):
+            judge = judge[time[judge] < bounds[i + 1]]
+        pairs.append((fit, judge))
+    return pairs
+
+
+def _usable(context: FitContext, fit: Rows, judge: Rows) -> bool:
+    if not len(fit) or not len(judge):
+        return False
+    return context.task == "regression" or len(np.unique(context.targets[fit])) > 1
 
 
 def _all_seen(time: Array, classes: Rows | None) -> float:

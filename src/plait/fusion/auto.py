@@ -84,10 +84,11 @@ class Auto:
             fitted = parts[0].fit(evidence, self.options)
             self.made = {"parts": [asdict(parts[0]) | {"weight": 1.0}], "skipped": []}
             return Stacked(evidence.rooms, head, [(parts[0], fitted)], Stack(head, np.ones(1), np.zeros(head.outputs)))
-        seen = unseen(evidence, parts, self.options, self._deadline())
+        cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
+        seen = unseen(evidence, parts, self.options, cuts=cuts, deadline=self._deadline())
         run, skipped = parts[: seen.scores.shape[1]], parts[seen.scores.shape[1] :]
         targets, weight = evidence.context.targets[seen.rows], evidence.context.weight[seen.rows]
-        stack = Stack.fit(head, seen.scores, targets, weight)
+        stack = Stack.fit(head, seen, targets, weight)
         errors = [head.error(seen.scores[:, p], targets, weight).sum() / weight.sum() for p in range(len(run))]
         self.made = {
             "parts": [
@@ -97,7 +98,7 @@ class Auto:
             "unseen_rows": len(seen.rows),
             "skipped": [part.name for part in skipped],
         }
-        return refit(evidence, run, seen.fitted, stack, self.options)
+        return refit(evidence, run, seen.fitted, stack, self.options, chosen=seen.most)
 
     def _deadline(self) -> float | None:
         """Held-out fits may take this share of the budget: fitting again on all rows takes as long and more."""

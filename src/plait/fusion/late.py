@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -54,9 +55,11 @@ class Late:
         head, context = evidence.head, evidence.context
         scores, targets, weight = seen.scores[:, chosen], context.targets[seen.rows], context.weight[seen.rows]
         hidden = context.rng("late fusion").random(scores.shape[:2]) < 0.25
-        masked = np.where(hidden[:, :, None], head.prior, scores)
-        stack = Stack.fit(head, np.concatenate([scores, masked]), np.tile(targets, 2), np.tile(weight, 2) / 2)
-        return refit(evidence, [parts[i] for i in chosen], [seen.fitted[i] for i in chosen], stack, self.options)
+        both = np.concatenate([scores, np.where(hidden[:, :, None], head.prior, scores)])
+        doubled = replace(seen, cuts=np.tile(seen.cuts, 2), scores=both)
+        stack = Stack.fit(head, doubled, np.tile(targets, 2), np.tile(weight, 2) / 2)
+        members, fitted = [parts[i] for i in chosen], [seen.fitted[i] for i in chosen]
+        return refit(evidence, members, fitted, stack, self.options, chosen=seen.most)
 
     def _choose(self, evidence: Evidence, seen: Unseen, sources: int) -> Array:
         """The better learner of each source, by its error on unseen rows: part indices."""

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
-from plait.data.splits import holdout, inner_folds
+from plait.data.splits import inner_pairs
 from plait.errors import ArtifactError, ConfigError
+from plait.metrics.shifted import shifted_loss
 
 if TYPE_CHECKING:
     import lightgbm
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LightGBM"]
 
 OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
-METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
-FOLDS_BELOW = 4_000  # rows under which trees are counted by cross-validation: one holdout would be too noisy
-FLOOR = 150  # trees at least: held-out loss is flat far beyond, and early stopping on drifting rows stops too soon
+FLOOR = 300  # trees at least: held-out loss is flat far beyond, and early stopping on drifting rows stops too soon
+SERIAL = 500_000  # cells under which one thread is faster than several
 MARGIN = 0.002  # relative gain in held-out loss that larger trees must bring
 
 
@@ -96,12 +96,8 @@ class LightGBM(Learner):
         """Choose size and number of trees by early stopping, on a holdout or on five folds where rows are few."""
         if self.trees is not None and self.leaves is not None:
             return self
-        if context.time is None and len(context) < FOLDS_BELOW:
-            folds = inner_folds(context)
-            pairs = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
-        else:
-            pairs = [holdout(context)]
-        if any(len(fit) == 0 or len(judge) == 0 for fit, judge in pairs):
+        pairs = inner_pairs(context)
+        if not pairs:
             self.leaves, self.trees = self.leaves or self.sizes[0], self.trees or FLOOR
             return self
         best: tuple[float, int, int] | None = None
@@ -121,10 +117,11 @@ class LightGBM(Learner):
 
         limit = self.trees or self.max_trees
         result = lightgbm.cv(
-            self._parameters(context, leaves),
+            self._parameters(context, leaves, features.values.size),
             self._dataset(features, context, leaves),
             num_boost_round=limit,
             folds=pairs,
+            feval=_shifted(context),
             callbacks=[
                 lightgbm.early_stopping(self.patience, verbose=False),
                 _reporter(context, limit, f"lightgbm, trees of {leaves} leaves"),
@@ -142,7 +139,7 @@ class LightGBM(Learner):
         self._boosters = []
         for member in range(self.members):
             booster = lightgbm.train(
-                {**self._parameters(context, leaves), "seed": context.seed + member},
+                {**self._parameters(context, leaves, features.values.size), "seed": context.seed + member},
                 data,
                 num_boost_round=rounds,
                 callbacks=[_reporter(context, rounds, f"lightgbm, model {member + 1} of {self.members}")],
@@ -184,11 +181,11 @@ class LightGBM(Learner):
             raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
         return learner
 
-    def _parameters(self, context: FitContext, leaves: int) -> dict[str, Any]:
+    def _parameters(self, context: FitContext, leaves: int, cells: int) -> dict[str, Any]:
         rows = len(context)
         parameters: dict[str, Any] = {
             "objective": OBJECTIVES[context.task],
-            "metric": METRICS[context.task],
+            "metric": "multi_logloss" if context.task == "multiclass" else "None",
             "learning_rate": self.learning_rate,
             "num_leaves": leaves,
             "min_data_in_leaf": int(np.clip(rows // 200, min(10, max(1, rows // 20)), 100)),
@@ -202,7 +199,7 @@ class LightGBM(Learner):
             "seed": context.seed,
             "deterministic": True,
             "force_col_wise": True,
-            "num_threads": context.threads,
+            "num_threads": 1 if cells < SERIAL else context.threads,
             "verbosity": -1,
         }
         if context.task == "multiclass":
@@ -217,9 +214,31 @@ class LightGBM(Learner):
             label=context.targets,
             weight=context.weight,
             categorical_feature=[int(i) for i in np.flatnonzero(features.categorical)],
-            params=self._parameters(context, leaves),
+            params=self._parameters(context, leaves, features.values.size),
             free_raw_data=False,
         )
+
+
+def _shifted(context: FitContext) -> Any:
+    """The held-out loss, for tasks that have one up to a shift."""
+    if context.task == "multiclass":
+        return None
+
+    def loss(predicted: Array, data: lightgbm.Dataset) -> tuple[str, float, bool]:
+        scores = np.asarray(predicted, np.float64)
+        if context.task == "binary":
+            scores = np.clip(scores, 1e-12, 1 - 1e-12)
+            scores = np.log(scores / (1 - scores))
+        label = np.asarray(data.get_label(), np.float64)
+        given = data.get_weight()  # None where all weights are 1
+        weight = np.ones(len(label)) if given is None else np.asarray(given, np.float64)
+        return (
+            "loss",
+            shifted_loss(context.task, scores[:, None], label, weight),
+            False,
+        )
+
+    return loss
 
 
 def _reporter(context: FitContext, total: int, stage: str) -> Any:

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, Sparse, State
-from plait.data.splits import holdout, inner_folds
+from plait.data.splits import inner_pairs
 from plait.errors import ConfigError
+from plait.metrics.shifted import shifted_loss
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -29,7 +30,6 @@ GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # inverse penalties
 START = 0.03
 # normal quantiles at 0.1, 0.2, ..., 0.9: where the steps of a column in normal shape begin
 EDGES = np.array([-1.2815516, -0.8416212, -0.5244005, -0.2533471, 0.0, 0.2533471, 0.5244005, 0.8416212, 1.2815516])
-FOLDS_BELOW = 2_000  # rows under which the penalty is chosen by cross-validation
 
 
 class Linear(Learner):
@@ -62,12 +62,7 @@ class Linear(Learner):
         """Choose the penalty: along the grid from its middle, as long as the held-out loss falls."""
         if self.strength is not None:
             return self
-        if context.time is None and len(context) < FOLDS_BELOW:
-            folds = inner_folds(context)
-            pairs = [(np.flatnonzero(folds != k), np.flatnonzero(folds == k)) for k in np.unique(folds)]
-        else:
-            pairs = [holdout(context)]
-        trials = [_Trial(features, context, *pair) for pair in pairs if _usable(context, *pair)]
+        trials = [_Trial(features, context, *pair) for pair in inner_pairs(context)]
         losses: dict[int, float] = {}
 
         def loss(i: int) -> float:
@@ -152,7 +147,8 @@ class _Trial:
 
     def loss(self, learner: Linear, strength: float) -> float:
         coefficients, intercept = learner.solve(self.design, self.fit, strength)
-        return _loss(np.asarray(self.unseen @ coefficients) + intercept, self.judge)
+        scores = np.asarray(self.unseen @ coefficients) + intercept
+        return shifted_loss(self.judge.task, scores, self.judge.targets, self.judge.weight)
 
 
 class _Scale:
@@ -255,22 +251,3 @@ def _scipy(wide: Sparse) -> scipy.sparse.csr_matrix:
     from scipy.sparse import csr_matrix
 
     return csr_matrix((wide.data.astype(np.float64), wide.indices, wide.indptr), shape=(len(wide), wide.width))
-
-
-def _usable(context: FitContext, fit: Array, judge: Array) -> bool:
-    """A split to fit on needs rows on both sides and, for classes, two of them to learn from."""
-    if not len(fit) or not len(judge):
-        return False
-    return context.task == "regression" or len(np.unique(context.targets[fit])) > 1
-
-
-def _loss(scores: Array, context: FitContext) -> float:
-    """Weighted squared error or log loss."""
-    targets, weight = context.targets, context.weight
-    if context.task == "regression":
-        return float(weight @ (scores[:, 0] - targets) ** 2)
-    if context.task == "binary":
-        return float(weight @ np.logaddexp(0, np.where(targets == 1, -scores[:, 0], scores[:, 0])))
-    peak = scores.max(axis=1)
-    total = peak + np.log(np.exp(scores - peak[:, None]).sum(axis=1))
-    return float(weight @ (total - scores[np.arange(len(scores)), targets.astype(np.int64)]))

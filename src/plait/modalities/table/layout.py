@@ -14,8 +14,8 @@ from plait.modalities.table.fields import Category, Quantity
 
 __all__ = ["Layout", "plan"]
 
-FEW = 8  # levels up to which a category needs neither target mean nor frequency
-CODED = 16  # levels up to which trees get category codes
+FEW = 50  # levels up to which a category needs neither target mean nor frequency
+CODED = 50  # levels up to which trees get category codes
 MERGED = 32  # features that share the columns beyond the limit
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 __all__ = ["SMOOTHING", "out_of_fold", "table"]
 
-SMOOTHING = 50.0  # rows that the base rate counts as
+SMOOTHING = 200.0  # rows that the base rate counts as
 
 
 def table(
