@@ -42,7 +42,7 @@ def test_rows_of_like_size_stand_together():
     assert max(spread) < 15
 
 
-@pytest.mark.parametrize(("rows", "epochs", "batch"), [(0, 60, 32), (200, 60, 32), (5_000, 14, 256), (27_000, 6, 256)])
+@pytest.mark.parametrize(("rows", "epochs", "batch"), [(0, 40, 32), (200, 40, 32), (5_000, 8, 256), (27_000, 4, 256)])
 def test_few_rows_are_read_more_often(rows, epochs, batch):
     assert TrainConfig().sized(rows) == (epochs, batch)
     assert TrainConfig(epochs=3, batch_size=7).sized(rows) == (3, 7)

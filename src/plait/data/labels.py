@@ -13,7 +13,7 @@ from plait.errors import ArtifactError, InputError
 
 __all__ = ["Labels"]
 
-_KINDS = {"b": "number", "i": "number", "u": "number", "f": "number", "U": "text", "O": "text"}
+_KINDS = {"b": "number", "i": "number", "u": "number", "f": "number", "U": "string", "O": "string"}
 
 
 @dataclass(frozen=True)
