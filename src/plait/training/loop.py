@@ -38,7 +38,7 @@ class TrainConfig:
     masking
         Chance that a present source of a row is hidden in an epoch; one always stays.
     patience
-        Epochs without a better judge loss before it stops. None: a quarter of all, at least 2.
+        Epochs without a better judge loss before it stops. None: a third of all, at least 3.
     deadline
         Seconds after which no further epoch begins. It makes the result depend on the clock; `History` records it.
     """
@@ -122,7 +122,7 @@ def train(
     config = config or TrainConfig()
     rows = len(context)
     epochs, batch_size = config.sized(rows)
-    patience = config.patience or max(2, epochs // 4)
+    patience = config.patience or max(3, epochs // 3)
     began = time.monotonic()
     stepper = _Stepper(network, head, context, config, epochs * -(-rows // batch_size))
     best, kept, losses, judged, stopped = float("inf"), _copy(network), [], [], "finished"
