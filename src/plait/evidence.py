@@ -78,7 +78,9 @@ class Joined:
             indices = (whole.wide.indices[own] - first).astype(np.int32)
             wide = Sparse(indptr, indices, whole.wide.data[own], last - first)
         names = tuple(name.removeprefix(f"{source}.") for name in whole.names[span])
-        part = Features(whole.values[:, span], names, whole.present[:, span], whole.categorical[span], wide)
+        part = Features(
+            whole.values[:, span], names, whole.present[:, span], whole.categorical[span], whole.covered[span], wide
+        )
         return join({source: part}, len(whole))
 
 
@@ -94,6 +96,7 @@ def join(parts: Mapping[str, Features], rows: int) -> Joined:
         tuple(f"{source}.{name}" if prefix else name for source, part in parts.items() for name in part.names),
         np.concatenate([np.empty((rows, 0), bool), *(part.present for part in parts.values())], axis=1),
         np.concatenate([np.empty(0, bool), *(part.categorical for part in parts.values())]),
+        np.concatenate([np.empty(0, bool), *(part.covered for part in parts.values())]),
         Sparse.beside(wides) if wides else None,
     )
     return Joined(features, sources, starts, np.cumsum([0, *widths]).astype(np.int64))

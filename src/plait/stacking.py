@@ -181,11 +181,8 @@ class Stack:
             fits.append((weights, biases[-1], head.error(joined, targets, weight)))
         best = min((losses for _, _, losses in fits), key=lambda losses: float(losses.sum()))
         rows = max(len(best), 1)
-        for weights, bias, losses in reversed(fits):
-            worse = losses - best
-            if worse.mean() <= worse.std() / np.sqrt(rows):
-                break
-        return cls(head, weights, bias)
+        within = [fit for fit in fits if (fit[2] - best).mean() <= (fit[2] - best).std() / np.sqrt(rows)]
+        return cls(head, within[-1][0], within[-1][1])
 
     def __call__(self, scores: Array) -> npt.NDArray[np.float64]:
         return np.asarray(self.head.prior + self.bias + np.einsum("npk,p->nk", scores - self.head.prior, self.weights))

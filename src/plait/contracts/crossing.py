@@ -188,15 +188,18 @@ class Features:
         bool ``N x F``.
     categorical
         bool ``F``: columns that hold category codes (0, 1, ...), for learners that declare `accepts_categorical`.
+    covered
+        bool ``F``: columns that say in short what the wide form says in full (category codes, topics of a text);
+        learners that declare `accepts_wide` leave them out.
     wide
         Sparse ``N x W`` form, for learners that declare `accepts_wide`; all-zero rows where the source is absent.
-        Learners with `accepts_wide` ignore the columns marked `categorical` (the wide form holds them one-hot).
     """
 
     values: npt.NDArray[np.float32]
     names: tuple[str, ...]
     present: npt.NDArray[np.bool_]
     categorical: npt.NDArray[np.bool_]
+    covered: npt.NDArray[np.bool_]
     wide: Sparse | None = None
 
     def __len__(self) -> int:

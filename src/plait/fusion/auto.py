@@ -66,8 +66,6 @@ class Auto:
         early = [Part(f"early/{name}", "early", name) for name in learners]
         if rows < SMALL:
             return early[:1]
-        if sources > 1:
-            early.append(Part("late", "late", self.learner))
         if sources > 1 and rows >= NEURAL and self.learner is None:
             early.append(Part("attention", "attention"))
         return early

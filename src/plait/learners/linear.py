@@ -169,7 +169,7 @@ class _Scale:
         from scipy.special import ndtri
 
         values = features.values
-        numeric = np.flatnonzero(~features.categorical)
+        numeric = np.flatnonzero(~features.covered)
         rows: list[tuple[int, Array, Array]] = []
         for column in numeric:
             seen = values[features.present[:, column], column].astype(np.float64)

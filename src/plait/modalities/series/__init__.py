@@ -287,7 +287,7 @@ class Series:
             out[rows[which]] = np.concatenate([_pace(r, steps, clock), own.reshape(r, c * each)], axis=1)
         present = np.isfinite(out)
         out = np.clip(out, -LARGEST, LARGEST).astype(np.float32)
-        return Features(out, names, present, np.zeros(len(names), bool))
+        return Features(out, names, present, np.zeros(len(names), bool), np.zeros(len(names), bool))
 
     def inputs(self, batch: Batch) -> Batch:
         """Numbers for the encoder, bounded and NaN-free: ``values``, Ragged float32 ``T x E``.

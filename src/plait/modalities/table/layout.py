@@ -29,7 +29,7 @@ class Layout:
         Positions, among the categories, of those that give codes, target means and log frequencies.
     indicated
         Positions, among the numbers and then the categories, of those with a missing indicator.
-    names, categorical
+    names, categorical, covered
         Of the kept features.
     kept
         Their positions in the blocks side by side.
@@ -45,6 +45,7 @@ class Layout:
     indicated: tuple[int, ...]
     names: tuple[str, ...]
     categorical: npt.NDArray[np.bool_]
+    covered: npt.NDArray[np.bool_]
     kept: npt.NDArray[np.int64]
     merged: tuple[npt.NDArray[np.int64], ...]
     whole: bool
@@ -82,10 +83,13 @@ def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: i
         blocks += [(0, f"columns merged {i + 1}") for i in range(MERGED)]
         kept = np.concatenate([kept, np.arange(len(blocks) - MERGED, len(blocks))])
     kept = np.sort(kept)
-    flags = np.zeros(len(blocks), bool)
-    flags[len(numbers) : len(numbers) + len(coded)] = True
+    ends = np.cumsum([len(numbers), len(coded), len(meaned) * outputs, len(indicated), len(counted)])
+    place = np.arange(len(blocks))
+    codes = (place >= ends[0]) & (place < ends[1])
+    one_hot = codes | ((place >= ends[1]) & (place < ends[2])) | ((place >= ends[3]) & (place < ends[4]))
     names = _unique(blocks[i][1] for i in kept)
-    return Layout(coded, meaned, counted, indicated, names, flags[kept], kept, merged, len(kept) == len(blocks))
+    whole = len(kept) == len(blocks)
+    return Layout(coded, meaned, counted, indicated, names, codes[kept], one_hot[kept], kept, merged, whole)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -262,7 +262,9 @@ class Table:
         values = np.clip(values, -LIMIT, LIMIT).astype(np.float32)
         values[~batch.present] = np.nan
         wide = self._one_hot(batch, levels) if self._categories else None
-        return Features(values, self._layout.names, ~np.isnan(values), self._layout.categorical, wide)
+        return Features(
+            values, self._layout.names, ~np.isnan(values), self._layout.categorical, self._layout.covered, wide
+        )
 
     def _calendar(self, batch: Batch) -> npt.NDArray[np.float64]:
         """Calendar parts that vary: float64 ``N x P``, NaN where the date is missing."""

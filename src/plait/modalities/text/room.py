@@ -31,19 +31,23 @@ from plait.modalities.text.ngrams import STATISTICS
 from plait.modalities.text.scores import MAX_SCORES, fit_scorer, out_of_fold, width
 from plait.modalities.text.subwords import Subwords
 from plait.modalities.text.tfidf import Frequencies, Tfidf
-from plait.modalities.text.topics import find_topics, project
+from plait.modalities.text.topics import find_topics
 
 __all__ = ["Text"]
 
 NGRAMS = ("auto", "words", "words+chars")
 SHORT = 100  # characters: where texts are shorter on average, n-grams of characters join those of words
 SVD_ROWS = 10_000  # training rows that the topics are found on
+TOPICS = 32
+WEIGHT = np.float32(
+    2.0
+)  # length of a row of the wide form: beside one-hot columns under one penalty, 1 says too little
 SUBWORD_ROWS = 20_000  # training rows that subwords are found on
 DEFAULTS: dict[str, Json] = {
     "ngrams": "auto",
     "max_features": 50_000,
     "min_count": 2,
-    "components": 32,
+    "components": None,
     "lowercase": True,
     "max_tokens": 64,
     "vocabulary": None,
@@ -72,7 +76,8 @@ class Text:
     min_count
         Texts that an n-gram must stand in to be learned (default 2).
     components
-        Topics (truncated SVD; Deerwester et al., 1990) among the dense features, 0 to 227 (default 32).
+        Topics (truncated SVD; Deerwester et al., 1990) among the dense features, 0 to 227 (default: 32 where there are
+        more than two classes, else 0: beside one score they only dilute what trees see).
     lowercase
         Whether capitals count as small letters (default true).
     max_tokens
@@ -81,8 +86,9 @@ class Text:
         Subwords known to the encoder (default: 500 to 8,000, by the amount of text).
 
     Dense features are `STATISTICS`, the topics, and linear scores (one a class or value, out of fold for training
-    rows); the scores are absent until `fit_features` has seen labels. The wide form is the TF-IDF matrix, its columns
-    named by `terms`. The batch holds ``text``: UTF-8 bytes (Ragged uint8), each text ending in a newline.
+    rows); the scores are absent until `fit_features` has seen labels. The wide form is the TF-IDF matrix, its rows of
+    length 2 and its columns named by `terms`. The batch holds ``text``: UTF-8 bytes (Ragged uint8), each text ending in
+    a newline.
     """
 
     name: ClassVar[str] = "text"
@@ -159,7 +165,10 @@ class Text:
         self.terms = tuple(self._tfidf.terms(_gather(chunks, np.unique(holder))))
         some = _gather(chunks, _sample(rows, SVD_ROWS, context.rng("topic rows")))
         wide, _ = self._tfidf.transform(some)
-        self._projection = find_topics(wide, self._options["components"], context.seed)
+        components = self._options["components"]
+        if components is None:
+            components = TOPICS if context.outputs > 1 else 0
+        self._projection = find_topics(wide, components, context.seed)
         self._topics = self._projection.shape[1]
         self._centre = np.zeros(self._topics, np.float32)
 
@@ -177,12 +186,12 @@ class Text:
         topics = self._projection[:, : self._topics]
         self._projection = np.concatenate([topics, scorer.coefficients], axis=1)
         self._centre = np.concatenate([np.zeros(self._topics, np.float32), scorer.centre])
-        dense = [statistics, project(wide, topics), out_of_fold(wide, inner, folds[rows])]
+        dense = [statistics, wide.dot(topics), out_of_fold(wide, inner, folds[rows])]
         return self._assemble(batch, rows, wide, np.concatenate(dense, axis=1))
 
     def features(self, batch: Batch) -> Features:
         rows, wide, statistics = self._read(batch)
-        dense = [statistics, project(wide, self._projection) - self._centre]
+        dense = [statistics, wide.dot(self._projection) - self._centre]
         return self._assemble(batch, rows, wide, np.concatenate(dense, axis=1))
 
     def _read(self, batch: Batch) -> tuple[npt.NDArray[np.int64], Sparse, npt.NDArray[np.float32]]:
@@ -201,8 +210,9 @@ class Text:
         values[rows, : dense.shape[1]] = dense
         lengths = np.zeros(len(batch) + 1, np.int64)
         lengths[rows + 1] = np.diff(wide.indptr)
-        wide = Sparse(np.cumsum(lengths), wide.indices, wide.data, wide.width)
-        return Features(values, names, ~np.isnan(values), np.zeros(len(names), bool), wide)
+        wide = Sparse(np.cumsum(lengths), wide.indices, wide.data * WEIGHT, wide.width)
+        covered = np.arange(len(names)) >= len(STATISTICS)
+        return Features(values, names, ~np.isnan(values), np.zeros(len(names), bool), covered, wide)
 
     def inputs(self, batch: Batch) -> Batch:
         """Subword ids: ``ids`` (Ragged int32, at most `max_tokens` a row; 0 is padding)."""
@@ -252,7 +262,7 @@ def _options(given: Mapping[str, Json], column: str) -> dict[str, Any]:
             raise unknown(f"ngrams of column {column!r}", value, NGRAMS)
         if key == "lowercase" and not isinstance(value, bool):
             raise ConfigError(f"lowercase of column {column!r} is {value!r}; it must be true or false")
-        if key in RANGES and not (key == "vocabulary" and value is None):
+        if key in RANGES and not (DEFAULTS[key] is None and value is None):
             low, high = RANGES[key]
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise ConfigError(

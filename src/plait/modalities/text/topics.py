@@ -7,9 +7,7 @@ import numpy.typing as npt
 
 from plait.contracts import Sparse
 
-__all__ = ["find_topics", "project"]
-
-BLOCK = 64  # rows projected at once: their gathered terms stay in the processor's cache
+__all__ = ["find_topics"]
 
 
 def find_topics(wide: Sparse, components: int, seed: int) -> npt.NDArray[np.float32]:
@@ -28,18 +26,3 @@ def find_topics(wide: Sparse, components: int, seed: int) -> npt.NDArray[np.floa
     largest = np.abs(directions).argmax(axis=1)
     signs = np.where(directions[np.arange(components), largest] < 0, -1, 1)
     return np.ascontiguousarray((directions * signs[:, None]).T, np.float32)
-
-
-def project(wide: Sparse, dense: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Product of a sparse and a dense matrix (``N x W`` by ``W x K``) in single precision: float32 ``N x K``."""
-    out = np.zeros((len(wide), dense.shape[1]), np.float32)
-    lengths = np.diff(wide.indptr)
-    for start in range(0, len(wide), BLOCK):
-        stop = min(start + BLOCK, len(wide))
-        first, last = wide.indptr[start], wide.indptr[stop]
-        terms = dense[wide.indices[first:last]]
-        terms *= wide.data[first:last, None]
-        filled = start + np.flatnonzero(lengths[start:stop])
-        if len(filled):
-            out[filled] = np.add.reduceat(terms, wide.indptr[filled] - first, axis=0)
-    return out
