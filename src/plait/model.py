@@ -15,6 +15,7 @@ import pandas as pd
 
 from plait import artifact, registry
 from plait.contracts import Array, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
+from plait.contracts.crossing import unheard
 from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, DataError, SchemaError
@@ -102,7 +103,7 @@ class Model:
             seed=settings.seed,
             threads=settings.threads,
             doors=fusion.doors(len(frame), len(sources)),
-            report=report or (lambda progress: None),
+            report=report or unheard,
         )
         rooms: dict[str, Modality] = {}
         batches = {}

@@ -43,7 +43,8 @@ MAX_FEATURES = 256  # dense features a source may have
 class Side:
     """A long table behind nested cells: a row's cell is the side's rows with its key, known by the row's time.
 
-    `columns` are equal-length numpy arrays and include `key` and, where given, `time` (datetime64[ns] or float).
+    `columns` are equal-length numpy arrays, sorted by key and time; they include `key` and, where given, `time`
+    (float64 seconds since 1970).
     """
 
     name: str
@@ -228,6 +229,10 @@ class Progress:
     metric: float | None = None
 
 
+def unheard(progress: Progress) -> None:
+    """Report to nobody."""
+
+
 @dataclass(frozen=True)
 class FitContext:
     """All that a part may know while fitting, aligned with the training rows.
@@ -247,7 +252,8 @@ class FitContext:
     groups
         int64 ``N`` or None: rows of one group never stand on both sides of a split.
     folds
-        int64 ``N``: fold of each row for out-of-fold features (``-1``: never held out). None: the part makes its own.
+        int64 ``N``: fold of each row for out-of-fold features; rows of ``-1`` (nothing could be divided) count as one
+        more fold. None: the part makes its own.
     seed, threads
         The run's seed and thread count.
     doors
@@ -267,7 +273,7 @@ class FitContext:
     seed: int = 0
     threads: int = 1
     doors: frozenset[str] = frozenset({"features", "tokens"})
-    report: Callable[[Progress], None] = lambda progress: None
+    report: Callable[[Progress], None] = unheard
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -173,10 +173,7 @@ class LightGBM(Learner):
         learner = cls(trees=state.values["trees"], leaves=state.values["leaves"], members=len(state.texts))
         learner._outputs = state.values["outputs"]
         try:
-            learner._boosters = [
-                lightgbm.Booster(model_str=state.texts[str(i)], params={"verbosity": -1})
-                for i in range(len(state.texts))
-            ]
+            learner._boosters = [lightgbm.Booster(model_str=state.texts[str(i)]) for i in range(len(state.texts))]
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
         return learner
