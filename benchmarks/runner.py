@@ -20,15 +20,36 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from plait.contracts import Array
 from plait.errors import PlaitError
+from plait.metrics.classification import roc_auc
 from plait.metrics.evaluation import Evaluation
+from plait.metrics.intervals import Metric, bootstrap
 
-__all__ = ["Beside", "Measured", "Ratio", "Report", "judged", "main", "markdown", "ratio", "side_by_side", "timed"]
+__all__ = [
+    "Beside",
+    "Measured",
+    "Ratio",
+    "Report",
+    "alone",
+    "areas",
+    "judged",
+    "main",
+    "markdown",
+    "ratio",
+    "side_by_side",
+    "timed",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,48 @@ def judged(what: str, evaluation: Evaluation, metric: str) -> Measured:
 
     beside = {n: Beside(**{k: known(v) for k, v in asdict(other).items()}) for n, other in found.baselines.items()}
     return Measured(what, known(found.value), known(found.low), known(found.high), metric, beside)
+
+
+def areas(
+    targets: Array,
+    scores: Mapping[str, Array],
+    against: Sequence[str],
+    *,
+    metric: Metric = roc_auc,
+    unit: str = "ROC AUC",
+    seed: int = 0,
+) -> dict[str, Measured]:
+    """Every model's area under the ROC curve as a figure beside those named in `against`, all on the same resamples.
+
+    Parameters
+    ----------
+    targets
+        0 or 1, ``N``.
+    scores
+        Model name to ``N`` scores.
+    metric, unit
+        Another metric of targets, scores and weights, and what to call it.
+    """
+    found = bootstrap(metric, targets, scores, seed=seed)
+    made = {}
+    for name in scores:
+        others = [other for other in against if other != name]
+        beside = {o: Beside(*map(float, (*found.interval(o), *found.difference(name, o)))) for o in others}
+        value, low, high = map(float, found.interval(name))
+        made[name] = Measured(name, value, low, high, unit, beside)
+    return made
+
+
+def alone(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> tuple[T, int]:
+    """Call a module's function in a fresh process: its result, and the peak MB of that process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_watched, call, *arguments, **named).result()
+
+
+def _watched(call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> tuple[T, int]:
+    with contextlib.redirect_stdout(sys.stderr):
+        result = call(*arguments, **named)
+    return result, _own_peak_mb()
 
 
 def side_by_side(calls: Mapping[str, Callable[[], object]], repeats: int = 7) -> dict[str, list[float]]:
@@ -219,6 +282,15 @@ def _peak_mb() -> int:
     """Peak resident memory of this process, or of a process that it started, whichever was larger."""
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+
+
+def _own_peak_mb() -> int:
+    """Peak resident memory of this process since it began: Linux counts the parent's in `getrusage` of a child."""
+    with contextlib.suppress(OSError):
+        told = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+        if told:
+            return round(int(told[0].split()[1]) / 1024)
+    return _peak_mb()
 
 
 def _machine() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -21,7 +23,7 @@ from plait import registry
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
 from plait.data.frame import as_frame, extra_columns
 from plait.data.schema import Schema
-from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError
+from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError, unknown
 from plait.metrics.evaluation import Evaluation, evaluate
 from plait.model import Model, Settings, threads_of
 
@@ -140,19 +142,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         if plan is not None and not {"fusion", "learner", "options"} <= set(plan):
             raise ConfigError("plan lacks fusion, learner or options; give the plan_ of a fit or of its run.json")
         chosen: Mapping[str, Any] = plan or {"fusion": self.fusion, "learner": self.learner, "options": self.options}
-        options = chosen["options"] or {}
-        for part in options:
-            if not any(part in registry.names(kind) for kind in ("fusions", "learners")):
-                raise ConfigError(f"options name {part!r}, which is neither a fusion nor a learner")
-        state = self.random_state
-        seed = 0 if state is None else state if isinstance(state, int) else check_random_state(state).randint(2**31)
         return Settings(
             fusion=chosen["fusion"],
             learner=chosen["learner"],
-            options=options,
+            options=_options(chosen["options"] or {}),
             time_budget=_seconds(self.time_budget),
             plan=plan if plan is not None and "parts" in plan else None,
-            seed=int(seed),
+            seed=_seed(self.random_state),
             threads=threads_of(self.n_jobs),
         )
 
@@ -173,7 +169,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _rows(self, X: object, *, reset: bool = False) -> pd.DataFrame:
         """`X` as a frame; nameless arrays are matched by position."""
-        if isinstance(X, pd.DataFrame) or hasattr(X, "to_pandas") or hasattr(X, "to_arrow") or isinstance(X, Mapping):
+        named = isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "to_pandas") or hasattr(X, "to_arrow")
+        if named or hasattr(X, "tocsr"):
             frame = as_frame(X)
             if reset:
                 validate_data(self, frame, skip_check_array=True, reset=True)
@@ -182,7 +179,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             if reset and not len(frame):
                 raise DataError(f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required.")
             return frame
-        values = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset, accept_sparse=False)
+        with _said_in_one_line():
+            values = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
         frame = as_frame(values)
         names = getattr(self, "feature_names_in_", None)
         return frame if names is None else frame.set_axis([str(name) for name in names], axis=1)
@@ -203,11 +201,15 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     def _weight(self, sample_weight: object, rows: int) -> npt.NDArray[np.float64]:
         if sample_weight is None:
             return np.ones(rows)
-        weight = np.asarray(check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"))
+        with _said_in_one_line():
+            checked = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        weight = np.asarray(checked)
         if weight.shape != (rows,):
             raise DataError(f"sample_weight has shape {weight.shape}, expected ({rows},)")
-        if (weight < 0).any() or not weight.sum() > 0:
-            raise DataError("sample_weight must be >= 0 in every row and above 0 in at least one")
+        if (weight < 0).any():
+            raise DataError(f"sample_weight is negative in {int((weight < 0).sum())} of {rows} rows; give 0 or more")
+        if not weight.any():
+            raise DataError("sample_weight is zero in every row; give at least one row a weight above 0")
         return weight
 
     def _predict(self, X: object, sides: Sides | None) -> Prediction:
@@ -329,13 +331,15 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             If the data cannot be fitted: one class, missing or infinite targets, columns that do not fit the schema.
         """
         frame, target = self._start(X, y)
-        check_classification_targets(target)
         weight = self._weight(sample_weight, len(target))
-        seen = weight > 0
-        if len(np.unique(target[seen])) < 2:
-            raise DataError("the target has 1 class; a classifier needs at least two classes")
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, target)
+        with _said_in_one_line():
+            check_classification_targets(target)
+            by_class = compute_sample_weight(self.class_weight, target)
+        if (by_class < 0).any():
+            raise ConfigError(f"class_weight={self.class_weight!r} is out of range (allowed: 0 or more a class)")
+        weight = weight * by_class
+        if len(np.unique(target[weight > 0])) < 2:
+            raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
         head = registry.get("heads", "binary" if len(np.unique(target)) == 2 else "multiclass")()
         head.fit(target, weight)
         self._fit(X, target, weight, head, frame, sides, progress)
@@ -423,8 +427,8 @@ def load(path: str | PathLike[str]) -> Classifier | Regressor:
 
 def _target(y: object) -> Array:
     """One-dimensional targets without missing or infinite ones."""
-    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-    values = column_or_1d(values, warn=True)
+    with _said_in_one_line():
+        values = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y), warn=True)
     missing = pd.isna(values)
     if missing.all() and len(values):
         raise DataError("the target is missing in all rows: every value is NaN")
@@ -435,6 +439,40 @@ def _target(y: object) -> Array:
     if values.dtype.kind == "c":
         raise InputError("Complex data not supported: the target holds complex numbers")
     return np.asarray(values)
+
+
+@contextmanager
+def _said_in_one_line() -> Iterator[None]:
+    """What scikit-learn says of data that it refuses, as an error of ours."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(" ".join(str(error).split())) from None
+
+
+def _options(options: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Mapping[str, Json]]:
+    """Options of parts that there are; what a part makes of its own is for it to say."""
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"options={options!r} must be by part, as in {{'lightgbm': {{'leaves': 31}}}}")
+    parts = (*registry.names("fusions"), *registry.names("learners"))
+    for part, own in options.items():
+        if part not in parts:
+            raise unknown("part in options", part, parts)
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"options of {part!r} are {own!r}; map names to values, as in {{'leaves': 31}}")
+    return options
+
+
+def _seed(state: int | np.random.RandomState | None) -> int:
+    """A whole number of 0 or more; None is 0."""
+    if state is None or isinstance(state, Integral):
+        seed = int(state or 0)
+    else:
+        with _said_in_one_line():
+            seed = int(check_random_state(state).randint(2**31))
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"random_state={seed} is out of range (allowed: 0 to 2**32 - 1)")
+    return seed
 
 
 def _seconds(budget: float | str | None) -> float | None:

@@ -69,6 +69,8 @@ def as_frame(X: object) -> pd.DataFrame:
 
 
 def _frame_of(X: Any) -> pd.DataFrame:
+    if hasattr(X, "tocsr"):
+        raise DataError("sparse input is not supported; pass a dense array (X.toarray()) or a data frame")
     if hasattr(X, "to_arrow"):  # polars: needs no more than pyarrow, which is here
         X = X.to_arrow()
     if hasattr(X, "to_pandas"):
@@ -78,8 +80,6 @@ def _frame_of(X: Any) -> pd.DataFrame:
             return pd.DataFrame(dict(X))
         except ValueError as error:
             raise DataError(f"the dict is not a table: {error}; give lists of one length") from None
-    if hasattr(X, "tocsr"):
-        raise DataError("sparse input is not supported; pass a dense array (X.toarray()) or a data frame")
     if not hasattr(X, "__array__") and not isinstance(X, list | tuple):
         raise DataError(f"expected a data frame, a 2D array or a dict of lists, got {type(X).__name__}")
     values = np.asarray(X)

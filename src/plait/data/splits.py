@@ -322,8 +322,8 @@ def inner_pairs(context: FitContext, *, few: int = 4_000, cuts: int = 3) -> list
 
     With times: `cuts` steps walking forward (the last fifth of the rows is the last window; with three, fitting ends
     after .5, .65 and .8 of them). Without: five folds below `few` rows, else one holdout of a fifth. Where too few
-    outcomes were known in time to judge forward, folds are used instead. Every pair has rows, and for classes at least
-    two classes, on the side to fit; the list is empty if nothing can be divided.
+    outcomes were known in time to judge forward, folds are used instead. Both sides of every pair have rows of
+    weight above 0, the one to fit of at least two classes; the list is empty if nothing can be divided.
     """
     pairs: list[Pair] = []
     if context.time is not None:
@@ -355,7 +355,9 @@ def _walk(context: FitContext, cuts: int) -> list[Pair]:
 
 
 def _usable(context: FitContext, fit: Rows, judge: Rows) -> bool:
-    if not len(fit) or not len(judge):
+    """Whether both sides have rows that count, and there are classes to tell apart on the side to fit."""
+    fit = fit[context.weight[fit] > 0]
+    if not len(fit) or not context.weight[judge].any():
         return False
     return context.task == "regression" or len(np.unique(context.targets[fit])) > 1
 
