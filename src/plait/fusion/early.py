@@ -38,8 +38,8 @@ class Early:
         masking: float = 0.2,
         options: Mapping[str, Mapping[str, Json]] | None = None,
     ) -> None:
-        if not 0 <= masking <= 1:
-            raise ConfigError(f"masking of early fusion is {masking}; it must lie in 0..1")
+        if not (isinstance(masking, int | float) and 0 <= masking <= 1):
+            raise ConfigError(f"early: masking={masking!r} is out of range (allowed: 0 to 1)")
         self.learner = learner
         self.masking = masking
         self.options = options or {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -60,7 +62,7 @@ class LightGBM(Learner):
         *,
         learning_rate: float = 0.03,
         leaves: int | None = None,
-        sizes: tuple[int, ...] = (8, 24),
+        sizes: Sequence[int] = (8, 24),
         trees: int | None = None,
         max_trees: int = 1_500,
         patience: int = 60,
@@ -69,20 +71,9 @@ class LightGBM(Learner):
         l2: float = 3.0,
         members: int = 3,
     ) -> None:
-        ranges = {
-            "learning_rate": (learning_rate, 0 < learning_rate <= 1, "above 0, at most 1"),
-            "leaves": (leaves, leaves is None or leaves >= 2, "None or at least 2"),
-            "trees": (trees, trees is None or trees >= 1, "None or at least 1"),
-            "feature_share": (feature_share, 0 < feature_share <= 1, "above 0, at most 1"),
-            "row_share": (row_share, 0 < row_share <= 1, "above 0, at most 1"),
-            "members": (members, members >= 1, "at least 1"),
-        }
-        for option, (value, right, allowed) in ranges.items():
-            if not right:
-                raise ConfigError(f"lightgbm: {option}={value!r} is out of range (allowed: {allowed})")
         self.learning_rate = learning_rate
         self.leaves = leaves
-        self.sizes = tuple(sizes)
+        self.sizes = sizes
         self.trees = trees
         self.max_trees = max_trees
         self.patience = patience
@@ -90,6 +81,7 @@ class LightGBM(Learner):
         self.row_share = row_share
         self.l2 = l2
         self.members = members
+        self._check()
         self._boosters: list[lightgbm.Booster] = []
         self._outputs = 1
 
@@ -178,6 +170,32 @@ class LightGBM(Learner):
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
         return learner
+
+    def _check(self) -> None:
+        def count(value: Any, least: int = 1) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+        def share(value: Any) -> bool:
+            return isinstance(value, int | float) and 0 < value <= 1
+
+        right = {
+            "learning_rate": (share(self.learning_rate), "above 0, at most 1"),
+            "leaves": (self.leaves is None or count(self.leaves, 2), "None or 2, 3, ..."),
+            "sizes": (
+                isinstance(self.sizes, list | tuple) and self.sizes and all(count(size, 2) for size in self.sizes),
+                "a list of 2, 3, ...",
+            ),
+            "trees": (self.trees is None or count(self.trees), "None or 1, 2, ..."),
+            "max_trees": (count(self.max_trees), "1, 2, ..."),
+            "patience": (count(self.patience), "1, 2, ..."),
+            "feature_share": (share(self.feature_share), "above 0, at most 1"),
+            "row_share": (share(self.row_share), "above 0, at most 1"),
+            "l2": (isinstance(self.l2, int | float) and 0 <= self.l2 < inf, "0 or more"),
+            "members": (count(self.members), "1, 2, ..."),
+        }
+        for option, (fits, allowed) in right.items():
+            if not fits:
+                raise ConfigError(f"lightgbm: {option}={getattr(self, option)!r} is out of range (allowed: {allowed})")
 
     def _parameters(self, context: FitContext, leaves: int, cells: int) -> dict[str, Any]:
         rows = len(context)

@@ -8,6 +8,7 @@ categories, TF-IDF) is taken as it is.
 from __future__ import annotations
 
 import warnings
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -49,8 +50,10 @@ class Linear(Learner):
     accepts_categorical: ClassVar[bool] = False
 
     def __init__(self, *, strength: float | None = None, iterations: int = 200) -> None:
-        if strength is not None and strength <= 0:
-            raise ConfigError(f"strength of linear is {strength}; it must be above 0")
+        if strength is not None and not (isinstance(strength, int | float) and 0 < strength < inf):
+            raise ConfigError(f"linear: strength={strength!r} is out of range (allowed: None or above 0)")
+        if not isinstance(iterations, int) or iterations < 1:
+            raise ConfigError(f"linear: iterations={iterations!r} is out of range (allowed: 1, 2, ...)")
         self.strength = strength
         self.iterations = iterations
         self._scale = _Scale()
