@@ -36,7 +36,7 @@ __all__ = [
 Json: TypeAlias = Any  # what json.dumps accepts; a recursive alias costs more than it tells
 Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 
-MAX_FEATURES = 256  # dense features a source may have
+MAX_FEATURES = 256  # dense features a source may have, or one a column where it has more columns
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ class Features:
     Parameters
     ----------
     values
-        float32 ``N x F``, at most 256 columns a source; NaN exactly where `present` is false, never infinite.
+        float32 ``N x F``; `MAX_FEATURES` bounds the columns of a source; NaN exactly where `present` is false, never
+        infinite.
     names
         ``F`` unique names, readable by a person.
     present

@@ -1,4 +1,4 @@
-"""Which features a table has: candidates in blocks, their names, and the choice of at most 256."""
+"""Which features a table has: candidates in blocks, their names, and the choice among them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ __all__ = ["Layout", "plan"]
 
 FEW = 50  # levels up to which a category needs neither target mean nor frequency
 CODED = 50  # levels up to which trees get category codes
-MERGED = 32  # features that share the columns beyond the limit
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,6 @@ class Layout:
         Their positions in the blocks side by side.
     whole
         Every candidate is kept.
-    merged
-        For each merged feature, the positions (numbers, then categories) whose normal scores it averages.
     """
 
     coded: tuple[int, ...]
@@ -47,16 +44,14 @@ class Layout:
     categorical: npt.NDArray[np.bool_]
     covered: npt.NDArray[np.bool_]
     kept: npt.NDArray[np.int64]
-    merged: tuple[npt.NDArray[np.int64], ...]
     whole: bool
 
 
 def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: int) -> Layout:
     """Lay out the features; `outputs` target means a category.
 
-    Beyond 256 features the extras go first: calendar parts, then log frequencies of categories that have another
-    feature, then missing indicators, then target means. Should the columns alone be more than 256, the last ones
-    share 32 features.
+    Every column has a feature. Beyond 256 features the extras go: calendar parts first, then log frequencies of
+    categories that have another feature, then missing indicators, then target means.
     """
     sizes = [len(category.levels) for category in categories]
     coded = tuple(i for i, size in enumerate(sizes) if size <= CODED)
@@ -74,22 +69,14 @@ def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: i
         *((4, f"{number.name}: {PARTS[part]}") for number in numbers for part in number.parts),
     ]
     ranks = np.array([rank for rank, _ in blocks], np.int64)
-    kept = np.argsort(ranks, kind="stable")[:MAX_FEATURES]
-    merged: tuple[npt.NDArray[np.int64], ...] = ()
-    if (ranks == 0).sum() > MAX_FEATURES:
-        kept = kept[: MAX_FEATURES - MERGED]
-        owner = [*range(len(numbers)), *(len(numbers) + i for i in (*coded, *(i for i in counted if i not in coded)))]
-        merged = tuple(np.array_split(np.array(owner[len(kept) :], np.int64), MERGED))
-        blocks += [(0, f"columns merged {i + 1}") for i in range(MERGED)]
-        kept = np.concatenate([kept, np.arange(len(blocks) - MERGED, len(blocks))])
-    kept = np.sort(kept)
+    kept = np.sort(np.argsort(ranks, kind="stable")[: max(MAX_FEATURES, int((ranks == 0).sum()))])
     ends = np.cumsum([len(numbers), len(coded), len(meaned) * outputs, len(indicated), len(counted)])
     place = np.arange(len(blocks))
     codes = (place >= ends[0]) & (place < ends[1])
     one_hot = codes | ((place >= ends[1]) & (place < ends[2])) | ((place >= ends[3]) & (place < ends[4]))
     names = _unique(blocks[i][1] for i in kept)
     whole = len(kept) == len(blocks)
-    return Layout(coded, meaned, counted, indicated, names, codes[kept], one_hot[kept], kept, merged, whole)
+    return Layout(coded, meaned, counted, indicated, names, codes[kept], one_hot[kept], kept, whole)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -49,18 +49,17 @@ class Table:
         Training rows a level needs to be known (default: a thousandth of the rows, within 2..10). Rarer levels, and
         those never seen, are one level of their own.
 
-    Features, at most 256:
+    Features, at most 256 unless there are more columns:
 
     - numbers, 0/1 of booleans, durations in days, as they are (or cleaned);
     - dates as days before the row's time if rows have one, otherwise as days since the training median; then month,
       weekday, day of month and hour where they vary;
-    - categories of up to 16 levels as codes (0 rare or unknown, then by frequency); of more than 8, also the smoothed
-      mean target less the base rate, out of fold on training rows (one a class, up to 8 classes), and the log
-      frequency;
+    - categories of up to 50 levels as codes (0 rare or unknown, then by frequency); of more, the smoothed mean target
+      less the base rate, out of fold on training rows (one a class, up to 8 classes), and the log frequency;
     - in the wide form, categories one-hot, with missing and rare beside the levels.
 
-    Beyond 256, `layout.plan` says what goes first. Imputation and cleaning concern features; the encoder reads normal
-    scores of numbers (a missing number is masked), category codes, and calendar parts as codes.
+    Beyond 256, `layout.plan` says which extras go first. Imputation and cleaning concern features; the encoder reads
+    normal scores of numbers (a missing number is masked), category codes, and calendar parts as codes.
 
     All that is learned is the same however the rows are cut into chunks; quantiles come from a sample of at most
     16,384 rows (`plait.data.sketch`).
@@ -254,8 +253,6 @@ class Table:
             frequencies[:, self._counted],
             self._calendar(batch),
         ]
-        if self._layout.merged:
-            blocks.append(self._merged(numbers, frequencies))
         values = np.concatenate(blocks, axis=1)
         if not self._layout.whole:
             values = values[:, self._layout.kept]
@@ -275,17 +272,6 @@ class Table:
         gone = np.isnan(moments)
         found = calendar(np.where(gone, 0.0, moments))[:, date, part]
         return np.where(gone[:, date], np.nan, found)
-
-    def _merged(self, numbers: Array, frequencies: Array) -> npt.NDArray[np.float64]:
-        """Means of the normal scores (log frequencies for categories) of the columns beyond the limit."""
-        scores = np.concatenate([self._scores(numbers), frequencies], axis=1)
-        found = np.full((len(scores), len(self._layout.merged)), np.nan)
-        for i, columns in enumerate(self._layout.merged):
-            seen = ~np.isnan(scores[:, columns])
-            count = seen.sum(axis=1)
-            total = np.where(seen, scores[:, columns], 0.0).sum(axis=1)
-            np.divide(total, count, out=found[:, i], where=count > 0)
-        return found
 
     def _scores(self, numbers: Array) -> npt.NDArray[np.float64]:
         """Normal scores of all numbers: float64 ``N x C``."""
