@@ -22,7 +22,7 @@ from plait.errors import ArtifactError, DataError, SchemaError
 from plait.evidence import Evidence, Fitted
 from plait.stacking import Part, Stacked, make_fusion
 
-__all__ = ["Model", "Settings", "threads_of"]
+__all__ = ["Model", "Settings", "groups_of", "threads_of"]
 
 REFERENCES = ("linear", "lightgbm")  # learners that every evaluation stands beside
 
@@ -99,7 +99,7 @@ class Model:
             weight=weight / weight.mean(),
             time=_times(frame, schema.time, required=True),
             label_time=_times(frame, schema.label_time, required=False),
-            groups=_groups(frame, schema.group),
+            groups=groups_of(frame, schema.group),
             seed=settings.seed,
             threads=settings.threads,
             doors=fusion.doors(len(frame), len(sources)),
@@ -257,8 +257,8 @@ def _times(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.NDAr
     return np.where(np.isnan(times), np.inf, times)
 
 
-def _groups(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
-    """Group numbers; rows without a group are each their own."""
+def groups_of(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
+    """Group numbers (int64 ``N``) of column `name`, if there is one; rows without a group are each their own."""
     if name is None:
         return None
     codes, labels = pd.factorize(frame[name])
