@@ -25,7 +25,7 @@ from plait.data.frame import as_frame, extra_columns
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError, unknown
 from plait.metrics.evaluation import Evaluation, evaluate
-from plait.model import Model, Settings, groups_of, threads_of
+from plait.model import Model, Settings, groups_of, single_threaded_blas, threads_of
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -226,16 +226,16 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         frame = self._rows(X)
         batches = self.model_.batches(frame, sides)
         weight = None if sample_weight is None else self._weight(sample_weight, len(frame))
-        prediction = self.model_.fitted.predict(batches)
         group = self.schema_.group
-        return evaluate(
-            prediction,
-            _target(y),
-            weight=weight,
-            groups=groups_of(frame, group if group in frame.columns else None),
-            baselines=self.model_.baselines(batches),
-            seed=int(self.record_["seed"]),
-        )
+        with single_threaded_blas():
+            return evaluate(
+                self.model_.fitted.predict(batches),
+                _target(y),
+                weight=weight,
+                groups=groups_of(frame, group if group in frame.columns else None),
+                baselines=self.model_.baselines(batches),
+                seed=int(self.record_["seed"]),
+            )
 
 
 class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]

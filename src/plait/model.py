@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -22,8 +23,9 @@ from plait.errors import ArtifactError, DataError, SchemaError
 from plait.evidence import Evidence, Fitted
 from plait.stacking import Part, Stacked, make_fusion
 
-__all__ = ["Model", "Settings", "groups_of", "threads_of"]
+__all__ = ["Model", "Settings", "groups_of", "single_threaded_blas", "threads_of"]
 
+MANY = 256  # rows from which setting thread limits costs nothing beside the work
 REFERENCES = ("linear", "lightgbm")  # learners that every evaluation stands beside
 
 
@@ -107,15 +109,16 @@ class Model:
         )
         rooms: dict[str, Modality] = {}
         batches = {}
-        for source in sources:
-            context.report(Progress(f"reading {source.name}", len(rooms), len(sources)))
-            room = registry.get("modalities", source.modality)(source)
-            rooms[source.name] = room.fit([columns[source.name]], context)
-            batches[source.name] = room.transform(columns[source.name])
-            watch.lap(f"read {source.name}")
-        evidence = Evidence(Batches(batches, len(frame)), rooms, head, context)
-        fitted = fusion.fit(evidence)
-        watch.lap("fit")
+        with single_threaded_blas():
+            for source in sources:
+                context.report(Progress(f"reading {source.name}", len(rooms), len(sources)))
+                room = registry.get("modalities", source.modality)(source)
+                rooms[source.name] = room.fit([columns[source.name]], context)
+                batches[source.name] = room.transform(columns[source.name])
+                watch.lap(f"read {source.name}")
+            evidence = Evidence(Batches(batches, len(frame)), rooms, head, context)
+            fitted = fusion.fit(evidence)
+            watch.lap("fit")
         plan = {"fusion": settings.fusion, "learner": settings.learner, "options": settings.options}
         record = {
             "rows": len(frame),
@@ -139,7 +142,11 @@ class Model:
         self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None, present: Array | None = None
     ) -> Prediction:
         """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources."""
-        return self.fitted.predict(self.batches(frame, sides), present)
+        batches = self.batches(frame, sides)
+        if len(frame) < MANY:
+            return self.fitted.predict(batches, present)
+        with single_threaded_blas():
+            return self.fitted.predict(batches, present)
 
     def baselines(self, batches: Batches) -> dict[str, Prediction]:
         """What the constant, the linear and the LightGBM reference say of the same rows."""
@@ -158,7 +165,8 @@ class Model:
                 continue
             own = _early(self.fitted, name)
             if own is None and self._evidence is not None:
-                own = Part(name, "early", name).fit(self._evidence, {})
+                with single_threaded_blas():
+                    own = Part(name, "early", name).fit(self._evidence, {})
             if own is not None:
                 self.references[name] = own
 
@@ -209,6 +217,16 @@ class Model:
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ArtifactError(f"{path} is not a complete plait model: {type(error).__name__} {error}") from None
         return model, estimator
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Keep numpy's and scikit-learn's own threads out: the matrices are small, and on busy cores threads that wait for
+    each other took 30 times as long (LightGBM and torch get their thread counts by argument)."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
 
 
 class _Watch:
