@@ -14,6 +14,7 @@ from benchmarks.runner import markdown
 from plait.errors import PlaitError, unknown
 
 HERE = Path(__file__).parent
+MACHINERY = ("__init__", "__main__", "baselines", "runner")
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
@@ -26,7 +27,7 @@ and in brackets ours minus the baseline's, with the interval of that paired diff
 
 def names() -> list[str]:
     """All benchmarks: the modules here that are not the machinery."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "runner"))
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in MACHINERY)
 
 
 def sections(page: str) -> dict[str, str]:

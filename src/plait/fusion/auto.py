@@ -22,6 +22,7 @@ from plait.stacking import Part, Stack, Stacked, refit, unseen
 __all__ = ["Auto"]
 
 SMALL = 200  # rows under which one linear model is all that can be judged
+SECONDS = {"linear": 4e-4, "lightgbm": 2e-4, "attention": 2.5e-3}  # a row and source, on one core (LendingClub)
 NEURAL = 50_000  # rows from which a network trained from scratch joins: at 20,000 it added nothing (docs/decisions)
 
 
@@ -33,7 +34,8 @@ class Auto:
     learner
         Restricts the classical parts to one learner.
     time_budget
-        Seconds after which no further part is started; None: all parts of the plan.
+        Seconds. Parts that the cost model puts beyond it are left out; should the clock still run ahead of the model,
+        no further part is started. None: all parts.
     plan
         A plan to replay (`plan` of an earlier fit): its parts and no others, whatever the clock says.
     options
@@ -58,8 +60,8 @@ class Auto:
         self.options = options or {}
         self.made: dict[str, Json] = {}
 
-    def parts(self, rows: int, sources: int) -> list[Part]:
-        """The parts for so many rows and sources, the safest first."""
+    def candidates(self, rows: int, sources: int) -> list[Part]:
+        """The parts worth trying on so many rows and sources, the safest first; a replayed plan's own."""
         if self.plan is not None:
             return [_part(values) for values in self.plan["parts"]]
         learners = ("linear", "lightgbm") if self.learner is None else (self.learner,)
@@ -70,31 +72,45 @@ class Auto:
             early.append(Part("attention", "attention"))
         return early
 
+    def parts(self, rows: int, sources: int) -> list[Part]:
+        """The candidates, in order, that the budget pays for by the cost model; at least one."""
+        parts = self.candidates(rows, sources)
+        if self.time_budget is None or self.plan is not None:
+            return parts
+        total = np.cumsum([estimate(part, rows, sources) for part in parts])
+        return parts[: max(1, int((total <= self.time_budget).sum()))]
+
     def doors(self, rows: int, sources: int) -> frozenset[str]:
         """What the parts will ask of the rooms."""
         fusions = {part.fusion for part in self.parts(rows, sources)}
         return frozenset().union(*(registry.make("fusions", name, {}).doors(rows, sources) for name in fusions))
 
     def fit(self, evidence: Evidence) -> Stacked:
-        parts = self.parts(len(evidence), len(evidence.rooms))
-        head = evidence.head
+        rows, sources, head = len(evidence), len(evidence.rooms), evidence.head
+        parts = self.parts(rows, sources)
+        skipped = [part.name for part in self.candidates(rows, sources)[len(parts) :]]
         if len(parts) == 1:
             fitted = parts[0].fit(evidence, self.options)
-            self.made = {"parts": [asdict(parts[0]) | {"weight": 1.0}], "skipped": []}
+            self.made = {"parts": [asdict(parts[0]) | {"weight": 1.0}], "skipped": skipped}
             return Stacked(evidence.rooms, head, [(parts[0], fitted)], Stack(head, np.ones(1), np.zeros(head.outputs)))
         cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
         seen = unseen(evidence, parts, self.options, cuts=cuts, deadline=self._deadline())
-        run, skipped = parts[: seen.scores.shape[1]], parts[seen.scores.shape[1] :]
+        run = parts[: seen.scores.shape[1]]
         targets, weight = evidence.context.targets[seen.rows], evidence.context.weight[seen.rows]
         stack = Stack.fit(head, seen, targets, weight)
         errors = [head.error(seen.scores[:, p], targets, weight).sum() / weight.sum() for p in range(len(run))]
         self.made = {
             "parts": [
-                asdict(part) | {"weight": round(float(w), 4), "unseen_error": round(float(e), 6)}
+                asdict(part)
+                | {
+                    "estimated_seconds": round(estimate(part, rows, sources), 1),
+                    "weight": round(float(w), 4),
+                    "unseen_error": round(float(e), 6),
+                }
                 for part, w, e in zip(run, stack.weights, errors, strict=True)
             ],
             "unseen_rows": len(seen.rows),
-            "skipped": [part.name for part in skipped],
+            "skipped": [part.name for part in parts[len(run) :]] + skipped,
         }
         return refit(evidence, run, seen.fitted, stack, self.options, chosen=seen.most)
 
@@ -106,6 +122,11 @@ class Auto:
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> Stacked:
         return Stacked.from_state(state, rooms, head)
+
+
+def estimate(part: Part, rows: int, sources: int) -> float:
+    """Seconds that a part takes in all (held-out fits and the last one), by the cost model."""
+    return SECONDS.get(part.learner or part.fusion, SECONDS["linear"]) * rows * sources
 
 
 def _part(values: Mapping[str, Json]) -> Part:
