@@ -121,23 +121,26 @@ class Linear(Learner):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression, Ridge
 
+        width = design.shape[1]
+        if not width:  # nothing varies: the intercept alone is fitted
+            design = np.zeros((len(context), 1))
         if context.task == "regression":
             ridge = Ridge(alpha=1 / (2 * strength), solver="auto" if isinstance(design, np.ndarray) else "sparse_cg")
             ridge.fit(design, context.targets, sample_weight=context.weight)
-            return ridge.coef_.reshape(-1, 1), np.atleast_1d(ridge.intercept_)
+            return ridge.coef_.reshape(-1, 1)[:width], np.atleast_1d(ridge.intercept_)
         model: Any = LogisticRegression(C=strength, max_iter=self.iterations, tol=1e-4)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(design, context.targets.astype(np.int64), sample_weight=context.weight)
         if context.task == "binary":
-            return model.coef_.T, model.intercept_
+            return model.coef_.T[:width], model.intercept_
         coefficients = np.zeros((design.shape[1], context.outputs))
-        intercept = np.full(context.outputs, model.intercept_.min() - 5.0)
+        intercept = np.full(context.outputs, min(0.0, model.intercept_.min()) - 5.0)
         if len(model.classes_) == 2:  # a subset may lack classes: scikit-learn then fits one column
             coefficients[:, model.classes_[1]], intercept[model.classes_] = model.coef_[0], [0.0, model.intercept_[0]]
         else:
             coefficients[:, model.classes_], intercept[model.classes_] = model.coef_.T, model.intercept_
-        return coefficients, intercept
+        return coefficients[:width], intercept
 
 
 class _Trial:
