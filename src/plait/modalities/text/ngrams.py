@@ -191,6 +191,7 @@ def _runs(kind: npt.NDArray[np.uint8]) -> tuple[Int64, Int64]:
     """Starts and ends of words: runs of letters and digits (apostrophes inside too), or one CJK character."""
     run = kind >= characters.DIGIT
     inside = kind == characters.APOSTROPHE
+    inside[:1] = False
     inside[1:] &= run[:-1]
     inside[:-1] &= run[1:]
     run |= inside
