@@ -406,6 +406,11 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 def load(path: str | PathLike[str]) -> Classifier | Regressor:
     """Read a saved model back as the estimator it was.
 
+    Parameters
+    ----------
+    path
+        What `save` wrote: a directory, or a zip of it.
+
     Raises
     ------
     ArtifactError
