@@ -15,7 +15,7 @@ import numpy as np
 
 from plait import registry
 from plait.contracts import Head, Json, Modality, State
-from plait.errors import ConfigError
+from plait.errors import ConfigError, unknown
 from plait.evidence import Evidence
 from plait.stacking import Part, Stack, Stacked, refit, unseen
 
@@ -63,7 +63,7 @@ class Auto:
     def candidates(self, rows: int, sources: int) -> list[Part]:
         """The parts worth trying on so many rows and sources, the safest first; a replayed plan's own."""
         if self.plan is not None:
-            return [_part(values) for values in self.plan["parts"]]
+            return _planned(self.plan)
         learners = ("linear", "lightgbm") if self.learner is None else (self.learner,)
         early = [Part(f"early/{name}", "early", name) for name in learners]
         if rows < SMALL:
@@ -89,13 +89,19 @@ class Auto:
         rows, sources, head = len(evidence), len(evidence.rooms), evidence.head
         parts = self.parts(rows, sources)
         skipped = [part.name for part in self.candidates(rows, sources)[len(parts) :]]
+        for part in parts:
+            if part.source is not None and part.source not in evidence.rooms:
+                raise unknown("source in the plan", part.source, evidence.rooms)
         if len(parts) == 1:
-            fitted = parts[0].fit(evidence, self.options)
-            self.made = {"parts": [asdict(parts[0]) | {"weight": 1.0}], "skipped": skipped}
-            return Stacked(evidence.rooms, head, [(parts[0], fitted)], Stack(head, np.ones(1), np.zeros(head.outputs)))
+            return self._alone(evidence, parts[0], skipped)
         cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
+        if self.plan is not None:
+            cuts = self.plan.get("cuts", cuts)
         seen = unseen(evidence, parts, self.options, cuts=cuts, deadline=self._deadline())
         run = parts[: seen.scores.shape[1]]
+        skipped = [part.name for part in parts[len(run) :]] + skipped
+        if len(run) == 1:
+            return self._alone(evidence, run[0], skipped)
         targets, weight = evidence.context.targets[seen.rows], evidence.context.weight[seen.rows]
         stack = Stack.fit(head, seen, targets, weight)
         errors = [head.error(seen.scores[:, p], targets, weight).sum() / weight.sum() for p in range(len(run))]
@@ -109,10 +115,17 @@ class Auto:
                 }
                 for part, w, e in zip(run, stack.weights, errors, strict=True)
             ],
+            "cuts": cuts,
             "unseen_rows": len(seen.rows),
-            "skipped": [part.name for part in parts[len(run) :]] + skipped,
+            "skipped": skipped,
         }
         return refit(evidence, run, seen.fitted, stack, self.options, chosen=seen.most)
+
+    def _alone(self, evidence: Evidence, part: Part, skipped: list[str]) -> Stacked:
+        """One part has nothing to be weighed against; a replay of its plan comes here, too."""
+        self.made = {"parts": [asdict(part) | {"weight": 1.0}], "skipped": skipped}
+        head, fitted = evidence.head, part.fit(evidence, self.options)
+        return Stacked(evidence.rooms, head, [(part, fitted)], Stack(head, np.ones(1), np.zeros(head.outputs)))
 
     def _deadline(self) -> float | None:
         """Held-out fits may take this share of the budget: fitting again on all rows takes as long and more."""
@@ -129,8 +142,11 @@ def estimate(part: Part, rows: int, sources: int) -> float:
     return SECONDS.get(part.learner or part.fusion, SECONDS["linear"]) * rows * sources
 
 
-def _part(values: Mapping[str, Json]) -> Part:
+def _planned(plan: Mapping[str, Json]) -> list[Part]:
+    parts = plan["parts"]
+    if not isinstance(parts, list | tuple) or not parts:
+        raise ConfigError(f"the plan has parts={parts!r}, not a list of parts; use the plan of a run.json")
     try:
-        return Part(values["name"], values["fusion"], values.get("learner"), values.get("source"))
+        return [Part(part["name"], part["fusion"], part.get("learner"), part.get("source")) for part in parts]
     except (KeyError, TypeError, AttributeError):
-        raise ConfigError(f"the plan has a part that cannot be read: {values!r}; use the plan of a run.json") from None
+        raise ConfigError(f"the plan has parts that cannot be read: {parts!r}; use the plan of a run.json") from None
