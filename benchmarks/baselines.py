@@ -16,6 +16,7 @@ import pandas as pd
 __all__ = ["blend", "boosted", "boosted_model", "column_kinds", "joined", "linear_text", "logistic", "logits", "tfidf"]
 
 Scores = npt.NDArray[np.float64]
+LEVELS = 20  # levels up to which LightGBM's own handling of categories was better than ordinal codes
 
 
 def boosted_model(seed: int, n_jobs: int, trees: int = 200) -> Any:
@@ -40,15 +41,15 @@ def boosted_model(seed: int, n_jobs: int, trees: int = 200) -> Any:
 
 
 def boosted(train: pd.DataFrame, y: Scores, test: pd.DataFrame, *, seed: int, n_jobs: int) -> Scores:
-    """Probabilities of LightGBM, categories as ordinal codes: better than its own way where levels are many."""
-    from sklearn.compose import make_column_transformer
-    from sklearn.preprocessing import OrdinalEncoder
-
-    numbers, categories = column_kinds(train)
-    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    columns = make_column_transformer(("passthrough", numbers), (ordinal, categories))
-    model = boosted_model(seed, n_jobs).fit(columns.fit_transform(train), y)
-    return np.asarray(model.booster_.predict(columns.transform(test)))
+    """Probabilities of LightGBM: categories its own way up to 20 levels, and beyond (zip codes) as ordinal codes."""
+    both = train.copy(), test.copy()
+    for name in column_kinds(train)[1]:
+        levels = sorted(train[name].dropna().unique())
+        for frame in both:
+            cells = pd.Categorical(frame[name], categories=levels)
+            frame[name] = cells if len(levels) <= LEVELS else cells.codes
+    model = boosted_model(seed, n_jobs).fit(both[0], y)
+    return np.asarray(model.predict_proba(both[1])[:, 1])
 
 
 def logistic(train: pd.DataFrame, y: Scores, test: pd.DataFrame) -> Scores:
@@ -110,4 +111,4 @@ def blend(members: Mapping[str, Scores]) -> Scores:
 def column_kinds(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Names of the columns of numbers, and of the others."""
     numbers = list(frame.select_dtypes("number"))
-    return numbers, [name for name in frame if name not in numbers]
+    return numbers, [name for name in frame.columns if name not in numbers]

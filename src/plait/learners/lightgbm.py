@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -148,7 +149,7 @@ class LightGBM(Learner):
         total = np.zeros((len(features), self._outputs))
         if not len(features):
             return total
-        threads = 1 if len(features) < 2_048 else 0
+        threads = 1 if len(features) < 2_048 else _cores()  # 0 would repeat the last count that LightGBM was told
         for booster in self._boosters:
             raw = booster.predict(features.values, raw_score=True, num_threads=threads)
             total += np.asarray(raw, np.float64).reshape(total.shape)
@@ -233,6 +234,10 @@ class LightGBM(Learner):
             params=self._parameters(context, leaves, features.values.size),
             free_raw_data=False,
         )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shifted(context: FitContext) -> Any:
