@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -88,6 +89,30 @@ def test_calls_run_in_turn_and_the_first_turn_is_not_counted() -> None:
     found = runner.ratio(lambda: time.sleep(0.02), lambda: None, repeats=3)
     assert found.times == pytest.approx(found.baseline / found.ours)
     assert found.times > 1
+
+
+def test_areas_are_paired_with_the_baselines() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, 400)
+    good, bad = targets + rng.normal(size=400), rng.normal(size=400)
+    found = runner.areas(targets, {"ours": good, "plain": bad}, ["plain"])
+    assert found["plain"].baselines == {}
+    beside = found["ours"].baselines["plain"]
+    assert beside.value == found["plain"].value
+    assert beside.difference == pytest.approx(found["ours"].value - beside.value)
+    assert 0 < beside.difference_low < beside.difference < beside.difference_high
+
+
+def test_a_call_alone_has_a_process_and_a_peak_of_its_own() -> None:
+    mine = np.ones(30_000_000)  # 240 MB that the other process must not be charged with
+    process, peak = runner.alone(os.getpid)
+    assert process != os.getpid()
+    assert 5 < peak < mine.nbytes / 1e6
+
+
+def test_what_goes_wrong_alone_is_raised_here() -> None:
+    with pytest.raises(DataError, match="PLAIT_DATA"):
+        runner.alone(refuse, 0)
 
 
 @pytest.fixture
