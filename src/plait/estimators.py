@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from plait import registry
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
 from plait.data.frame import as_frame, extra_columns
+from plait.data.labels import Labels
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError, unknown
 from plait.metrics.evaluation import Evaluation, evaluate
@@ -335,14 +336,16 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         frame, target = self._start(X, y)
         weight = self._weight(sample_weight, len(target))
         with _said_in_one_line():
-            check_classification_targets(target)
+            if target.dtype.kind == "f":
+                check_classification_targets(target)
+            classes = Labels.learn(target).classes
             by_class = compute_sample_weight(self.class_weight, target)
         if (by_class < 0).any():
             raise ConfigError(f"class_weight={self.class_weight!r} is out of range (allowed: 0 or more a class)")
         weight = weight * by_class
         if len(np.unique(target[weight > 0])) < 2:
             raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
-        head = registry.get("heads", "binary" if len(np.unique(target)) == 2 else "multiclass")()
+        head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
         head.fit(target, weight)
         self._fit(X, target, weight, head, frame, sides, progress)
         self.classes_ = head.classes
@@ -434,8 +437,11 @@ def load(path: str | PathLike[str]) -> Classifier | Regressor:
 
 def _target(y: object) -> Array:
     """One-dimensional targets without missing or infinite ones."""
+    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    if values.dtype.kind == "U" and isinstance(y, list | tuple):
+        values = np.asarray(y, object)  # numpy has made words of numbers and of NaN
     with _said_in_one_line():
-        values = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y), warn=True)
+        values = column_or_1d(values, warn=True)
     missing = pd.isna(values)
     if missing.all() and len(values):
         raise DataError("the target is missing in all rows: every value is NaN")
