@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
@@ -24,9 +22,9 @@ from plait.contracts import Array, Head, Json, Prediction, Progress, Side
 from plait.data.frame import as_frame, extra_columns
 from plait.data.labels import Labels
 from plait.data.schema import Schema
-from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError, unknown
+from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError
 from plait.metrics.evaluation import Evaluation, evaluate
-from plait.model import Model, Settings, groups_of, single_threaded_blas, threads_of
+from plait.model import Model, Settings, groups_of, single_threaded_blas
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -35,8 +33,6 @@ __all__ = ["Classifier", "Regressor", "load"]
 
 Report: TypeAlias = Callable[[Progress], None]
 Sides: TypeAlias = Mapping[str, Side]
-
-UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -139,18 +135,11 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return self
 
     def _settings(self) -> Settings:
-        plan = self.plan
-        if plan is not None and not {"fusion", "learner", "options"} <= set(plan):
-            raise ConfigError("plan lacks fusion, learner or options; give the plan_ of a fit or of its run.json")
-        chosen: Mapping[str, Any] = plan or {"fusion": self.fusion, "learner": self.learner, "options": self.options}
-        return Settings(
-            fusion=chosen["fusion"],
-            learner=chosen["learner"],
-            options=_options(chosen["options"] or {}),
-            time_budget=_seconds(self.time_budget),
-            plan=plan if plan is not None and "parts" in plan else None,
-            seed=_seed(self.random_state),
-            threads=threads_of(self.n_jobs),
+        return Settings.of(
+            self.plan or {"fusion": self.fusion, "learner": self.learner, "options": self.options},
+            time_budget=self.time_budget,
+            n_jobs=self.n_jobs,
+            random_state=self.random_state,
         )
 
     def _start(self, X: object, y: object) -> tuple[pd.DataFrame, Array]:
@@ -461,38 +450,3 @@ def _said_in_one_line() -> Iterator[None]:
         yield
     except ValueError as error:
         raise DataError(" ".join(str(error).split())) from None
-
-
-def _options(options: Mapping[str, Mapping[str, Json]]) -> Mapping[str, Mapping[str, Json]]:
-    """Options of parts that there are; what a part makes of its own is for it to say."""
-    if not isinstance(options, Mapping):
-        raise ConfigError(f"options={options!r} must be by part, as in {{'lightgbm': {{'leaves': 31}}}}")
-    parts = (*registry.names("fusions"), *registry.names("learners"))
-    for part, own in options.items():
-        if part not in parts:
-            raise unknown("part in options", part, parts)
-        if not isinstance(own, Mapping):
-            raise ConfigError(f"options of {part!r} are {own!r}; map names to values, as in {{'leaves': 31}}")
-    return options
-
-
-def _seed(state: int | np.random.RandomState | None) -> int:
-    """A whole number of 0 or more; None is 0."""
-    if state is None or isinstance(state, Integral):
-        seed = int(state or 0)
-    else:
-        with _said_in_one_line():
-            seed = int(check_random_state(state).randint(2**31))
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"random_state={seed} is out of range (allowed: 0 to 2**32 - 1)")
-    return seed
-
-
-def _seconds(budget: float | str | None) -> float | None:
-    """``"90"``, ``"90s"``, ``"3min"``, ``"1.5h"`` or a number of seconds."""
-    if budget is None or isinstance(budget, int | float):
-        return budget
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", budget.lower())
-    if match is None or (match[2] and match[2] not in UNITS):
-        raise ConfigError(f"time budget {budget!r} is not a duration; write 90, 90s, 3min or 1h")
-    return float(match[1]) * UNITS.get(match[2], 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
@@ -19,13 +21,14 @@ from plait.contracts import Array, Batches, FitContext, Head, Json, Modality, Pr
 from plait.contracts.crossing import unheard
 from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
-from plait.errors import ArtifactError, DataError, SchemaError
+from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted
 from plait.stacking import Part, Stacked, make_fusion
 
 __all__ = ["Model", "Settings", "groups_of", "single_threaded_blas", "threads_of"]
 
 MANY = 256  # rows from which setting thread limits costs nothing beside the work
+UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 REFERENCES = ("linear", "lightgbm")  # learners that every evaluation stands beside
 
 
@@ -40,6 +43,39 @@ class Settings:
     plan: Mapping[str, Json] | None
     seed: int
     threads: int
+
+    @classmethod
+    def of(
+        cls,
+        plan: Mapping[str, Json],
+        *,
+        time_budget: float | str | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Self:
+        """Check what an estimator was told; `plan` has fusion, learner and options, and perhaps the parts to replay.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown or a value out of range, also of a part that the fusion may not use.
+        """
+        if not {"fusion", "learner", "options"} <= set(plan):
+            raise ConfigError("plan lacks fusion, learner or options; give the plan_ of a fit or of its run.json")
+        fusion, learner, options = plan["fusion"], plan["learner"], plan["options"] or {}
+        registry.target("fusions", str(fusion))
+        if learner is not None:
+            registry.target("learners", str(learner))
+        _check_options(options)
+        return cls(
+            fusion=str(fusion),
+            learner=None if learner is None else str(learner),
+            options=options,
+            time_budget=_seconds(time_budget),
+            plan=plan if "parts" in plan else None,
+            seed=_seed(random_state),
+            threads=threads_of(n_jobs),
+        )
 
 
 class Model:
@@ -92,6 +128,8 @@ class Model:
         sources = schema.sources
         if not sources:
             raise SchemaError("no column is left to learn from: every one is the target, a role, ignored or constant")
+        if schema.label_time is not None and schema.time is None:
+            raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
         fusion = make_fusion(settings.fusion, settings.learner, _with_run(settings))
         columns = source_columns(frame, schema, sides)
         context = FitContext(
@@ -238,6 +276,37 @@ class _Watch:
         now = perf_counter()
         self.laps[stage] = round(now - self._last, 3)
         self._last = now
+
+
+def _check_options(options: Mapping[str, Mapping[str, Json]]) -> None:
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"options={options!r} must be by part, as in {{'lightgbm': {{'leaves': 31}}}}")
+    kinds = {name: kind for kind in ("fusions", "learners") for name in registry.names(kind)}
+    for part, own in options.items():
+        if part not in kinds:
+            raise unknown("part in options", part, kinds)
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"options of {part!r} are {own!r}; map names to values, as in {{'leaves': 31}}")
+        registry.make(kinds[part], part, own)
+
+
+def _seed(state: int | np.random.RandomState | None) -> int:
+    """A whole number of 0 or more; None is 0."""
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31))
+    if not isinstance(state, Integral | None) or not 0 <= int(state or 0) < 2**32:
+        raise ConfigError(f"random_state={state!r} is out of range (allowed: 0 to 2**32 - 1, a RandomState or None)")
+    return int(state or 0)
+
+
+def _seconds(budget: float | str | None) -> float | None:
+    """``"90"``, ``"90s"``, ``"3min"``, ``"1.5h"`` or a number of seconds."""
+    if budget is None or isinstance(budget, int | float):
+        return budget
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", budget.lower())
+    if match is None or (match[2] and match[2] not in UNITS):
+        raise ConfigError(f"time budget {budget!r} is not a duration; write 90, 90s, 3min or 1h")
+    return float(match[1]) * UNITS.get(match[2], 1)
 
 
 def threads_of(n_jobs: int | None) -> int:

@@ -191,6 +191,19 @@ def test_a_time_budget_leaves_parts_out_and_says_so(
         ({"fusion": "auto", "learner": None, "options": {}, "parts": ["early"]}, "cannot be read"),
         ({"fusion": "auto", "learner": None, "options": {}, "parts": [{"name": "a"}]}, "cannot be read"),
         ({"fusion": "auto", "learner": None, "options": {}, "parts": [asdict(Part("a", "erly"))]}, "'early'"),
+        ({"fusion": "auto", "learner": None, "options": {}, "parts": [{"name": 1, "fusion": ["early"]}]}, "'early'"),
+        ({"fusion": ["auto"], "learner": {}, "options": None}, "unknown fusion"),
+        ({"fusion": "early", "learner": {}, "options": None}, "unknown learner"),
+        (
+            {
+                "fusion": "auto",
+                "learner": None,
+                "options": {},
+                "cuts": "many",
+                "parts": [asdict(Part("a", "early")), asdict(Part("b", "early", "linear"))],
+            },
+            "cuts='many'",
+        ),
         (
             {"fusion": "auto", "learner": None, "options": {}, "parts": [asdict(Part("a", "early", source="leter"))]},
             "did you mean 'letter'",

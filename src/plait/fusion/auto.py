@@ -97,6 +97,8 @@ class Auto:
         cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
         if self.plan is not None:
             cuts = self.plan.get("cuts", cuts)
+            if cuts not in (1, 3):
+                raise ConfigError(f"the plan has cuts={cuts!r} (allowed: 1 or 3); use the plan of a run.json")
         seen = unseen(evidence, parts, self.options, cuts=cuts, deadline=self._deadline())
         run = parts[: seen.scores.shape[1]]
         skipped = [part.name for part in parts[len(run) :]] + skipped
@@ -146,7 +148,14 @@ def _planned(plan: Mapping[str, Json]) -> list[Part]:
     parts = plan["parts"]
     if not isinstance(parts, list | tuple) or not parts:
         raise ConfigError(f"the plan has parts={parts!r}, not a list of parts; use the plan of a run.json")
+
+    def text(value: Json) -> str | None:
+        return None if value is None else str(value)
+
     try:
-        return [Part(part["name"], part["fusion"], part.get("learner"), part.get("source")) for part in parts]
+        return [
+            Part(str(part["name"]), str(part["fusion"]), text(part.get("learner")), text(part.get("source")))
+            for part in parts
+        ]
     except (KeyError, TypeError, AttributeError):
         raise ConfigError(f"the plan has parts that cannot be read: {parts!r}; use the plan of a run.json") from None
