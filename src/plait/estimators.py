@@ -135,8 +135,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return self
 
     def _settings(self) -> Settings:
+        asked = {"fusion": self.fusion, "learner": self.learner, "options": self.options}
         return Settings.of(
-            self.plan or {"fusion": self.fusion, "learner": self.learner, "options": self.options},
+            asked if self.plan is None else self.plan,
             time_budget=self.time_budget,
             n_jobs=self.n_jobs,
             random_state=self.random_state,

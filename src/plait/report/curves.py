@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from plait.errors import DataError
 from plait.metrics.evaluation import MODEL, Evaluation, Figure
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def draw(evaluation: Evaluation, folder: str | os.PathLike[str]) -> tuple[Path, 
     -------
     tuple of Path
         The files written.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made or written to.
     """
     model = evaluation.curves[MODEL]
     wanted: list[tuple[str, Callable[[Evaluation], Canvas]]] = []
@@ -74,7 +80,10 @@ def draw(evaluation: Evaluation, folder: str | os.PathLike[str]) -> tuple[Path, 
     if model.scatter is not None:
         wanted.append(("residuals.png", _residuals))
     into = Path(folder)
-    into.mkdir(parents=True, exist_ok=True)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {str(into)!r}: {error.strerror}") from None
     return tuple(_save(make(evaluation), into / name) for name, make in wanted)
 
 
