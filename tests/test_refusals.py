@@ -53,7 +53,7 @@ def refused(said: str, work: Any) -> None:
 
 FITS: dict[str, tuple[Any, pd.DataFrame, Any, str]] = {
     "no target": (classifier(), made(), None, "y is None"),
-    "one class": (classifier(), made(), LABELS * 0, "one class"),
+    "one class": (classifier(), made(), LABELS * 0, r"one class only \(0\)"),
     "target all missing": (classifier(), made(), LABELS * np.nan, "missing in all rows"),
     "target partly missing": (classifier(), made(), with_one(LABELS, np.nan), "missing .* in 1 of 40 rows"),
     "None for a label": (classifier(), made(), [None, *"ab" * 19, "a"], "missing .* in 1 of 40 rows"),

@@ -39,7 +39,7 @@ class Labels:
         """
         classes = np.unique(_plain(targets))
         if len(classes) < 2:
-            found = f"one class only ({classes[0]!r})" if len(classes) else "no rows"
+            found = f"one class only ({classes.tolist()[0]!r})" if len(classes) else "no rows"
             raise InputError(f"the target has {found}; a classifier needs at least two classes")
         return cls(classes)
 
