@@ -21,7 +21,7 @@ from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError
 from plait.evidence import Evidence, Fitted, View
 
-__all__ = ["Part", "Stack", "Stacked", "Unseen", "make_fusion", "refit", "unseen"]
+__all__ = ["Part", "Stack", "Stacked", "Unseen", "divisible", "make_fusion", "refit", "unseen"]
 
 FEW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
 PULLS = (0.0003, 0.003, 0.03, 3.0)  # strengths of the pull to equal weights, as shares of the rows
@@ -66,6 +66,11 @@ class Part:
 
     def score(self, fitted: Fitted, view: View) -> npt.NDArray[np.float64]:
         return fitted.score(view if self.source is None else view.narrow(self.source))
+
+
+def divisible(evidence: Evidence) -> bool:
+    """Whether the rows can be divided to judge parts: more than one row, class and group."""
+    return bool(inner_pairs(evidence.context, few=FEW))
 
 
 @dataclass(frozen=True)

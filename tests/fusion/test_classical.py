@@ -236,3 +236,11 @@ assert "torch" not in sys.modules
 
 def test_auto_needs_no_torch_for_numbers_categories_and_text() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", UNLOADED], check=True)
+
+
+def test_rows_that_cannot_be_divided_get_one_linear_model() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=300), "bank": "the only one"})
+    model = plait.Classifier(group="bank", n_jobs=1).fit(rows, rng.integers(0, 2, 300))
+    assert [part["name"] for part in model.plan_["parts"]] == ["early/linear"]
+    assert model.plan_["skipped"] == ["early/lightgbm"]

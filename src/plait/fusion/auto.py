@@ -17,7 +17,7 @@ from plait import registry
 from plait.contracts import Head, Json, Modality, State
 from plait.errors import ConfigError, unknown
 from plait.evidence import Evidence
-from plait.stacking import Part, Stack, Stacked, refit, unseen
+from plait.stacking import Part, Stack, Stacked, divisible, refit, unseen
 
 __all__ = ["Auto"]
 
@@ -92,8 +92,8 @@ class Auto:
         for part in parts:
             if part.source is not None and part.source not in evidence.rooms:
                 raise unknown("source in the plan", part.source, evidence.rooms)
-        if len(parts) == 1:
-            return self._alone(evidence, parts[0], skipped)
+        if len(parts) == 1 or not divisible(evidence):
+            return self._alone(evidence, parts[0], [part.name for part in parts[1:]] + skipped)
         cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
         if self.plan is not None:
             cuts = self.plan.get("cuts", cuts)

@@ -14,8 +14,7 @@ from plait.modalities.table.fields import Category, Quantity
 
 __all__ = ["Layout", "plan"]
 
-FEW = 50  # levels up to which a category needs neither target mean nor frequency
-CODED = 50  # levels up to which trees get category codes
+CODED = 50  # levels up to which trees get category codes; beyond, target means and log frequencies
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,12 @@ class Layout:
 def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: int) -> Layout:
     """Lay out the features; `outputs` target means a category.
 
-    Every column has a feature. Beyond 256 features the extras go: calendar parts first, then log frequencies of
-    categories that have another feature, then missing indicators, then target means.
+    Every column has a feature. Beyond 256 features the extras go: calendar parts first, then missing indicators, then
+    target means.
     """
     sizes = [len(category.levels) for category in categories]
     coded = tuple(i for i, size in enumerate(sizes) if size <= CODED)
-    counted = tuple(i for i, size in enumerate(sizes) if size > FEW)
+    counted = tuple(i for i, size in enumerate(sizes) if size > CODED)
     meaned = counted if outputs else ()
     both: list[Quantity | Category] = [*numbers, *categories]
     indicated = tuple(i for i, column in enumerate(both) if column.indicated)
@@ -65,8 +64,8 @@ def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: i
         *((0, categories[i].name) for i in coded),
         *((1, f"{categories[i].name}: {of.format(k)}") for i in meaned for k in range(outputs)),
         *((2, f"{both[i].name}: missing") for i in indicated),
-        *((0 if sizes[i] > CODED else 3, f"{categories[i].name}: log frequency") for i in counted),
-        *((4, f"{number.name}: {PARTS[part]}") for number in numbers for part in number.parts),
+        *((0, f"{categories[i].name}: log frequency") for i in counted),
+        *((3, f"{number.name}: {PARTS[part]}") for number in numbers for part in number.parts),
     ]
     ranks = np.array([rank for rank, _ in blocks], np.int64)
     kept = np.sort(np.argsort(ranks, kind="stable")[: max(MAX_FEATURES, int((ranks == 0).sum()))])
