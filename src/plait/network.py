@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -14,6 +15,8 @@ from plait.contracts import Array, Batch, Encoder, Head, Modality, Ragged
 from plait.layers.transformer import Transformer
 
 __all__ = ["Network", "build", "lengths", "predict"]
+
+FEW = 64  # rows up to which one thread predicts
 
 
 class Network(nn.Module):
@@ -87,13 +90,24 @@ def lengths(inputs: Mapping[str, Batch]) -> npt.NDArray[np.int64]:
     return total
 
 
+@contextmanager
+def _threads_for(rows: int) -> Iterator[None]:
+    """One thread for a few rows: waiting for others costs more than they do, on a busy machine 30 times as much."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if rows <= FEW else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def predict(network: Network, inputs: Mapping[str, Batch], batch_size: int = 512) -> npt.NDArray[np.float64]:
     """Scores of all rows, float64 ``N x K``, in mini-batches of rows of like length."""
     order = np.argsort(lengths(inputs), kind="stable")
     was_training = network.training
     network.eval()
     parts: list[Array] = []
-    with torch.inference_mode():
+    with torch.inference_mode(), _threads_for(len(order)):
         for start in range(0, max(1, len(order)), batch_size):  # one empty mini-batch where there are no rows
             rows = order[start : start + batch_size]
             part = {source: batch.take(rows) for source, batch in inputs.items()}
