@@ -26,19 +26,20 @@ LEVELS: tuple[set[str], ...] = (
     {"contracts"},
     {"registry"},
     {"data", "layers", "metrics"},
-    {"modalities", "learners", "heads"},
+    {"media"},
+    {"modalities", "learners", "heads", "embedders"},
     {"network", "evidence"},
     {"training", "stacking"},
     {"fusion"},
     {"artifact"},
     {"model"},
     {"estimators"},
-    {"report"},
+    {"report", "recipes"},
     {"__init__"},
     {"cli"},
 )
-NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners"}
-NO_TORCH = {"errors", "contracts", "registry", "data", "metrics"}
+NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders"}
+NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "media"}
 APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}
 NAMELESS = {"utils", "helpers", "common", "misc", "constants"}

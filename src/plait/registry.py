@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, str]] = {
         "subwords": "plait.layers.subwords:SubwordTokens",
         "patches": "plait.layers.patches:PatchTokens",
     },
+    "embedders": {},
     "learners": {
         "lightgbm": "plait.learners.lightgbm:LightGBM",
         "linear": "plait.learners.linear:Linear",

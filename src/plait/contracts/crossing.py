@@ -24,6 +24,7 @@ __all__ = [
     "Features",
     "FitContext",
     "Json",
+    "Nested",
     "Prediction",
     "Progress",
     "Side",
@@ -69,6 +70,8 @@ class Column:
         float64 ``N``, seconds since 1970 (NaN unknown): the moment at which the row is judged, or None.
     side
         The long table that this column's values are keys of, or None.
+    folder
+        The folder that cells which are paths lie in, or None: then no path is opened.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Column:
     present: npt.NDArray[np.bool_]
     row_time: npt.NDArray[np.float64] | None = None
     side: Side | None = None
+    folder: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -83,7 +87,7 @@ class Column:
     def take(self, rows: Array) -> Column:
         """Rows by index (int), bool mask, or slice."""
         time = None if self.row_time is None else self.row_time[rows]
-        return Column(self.name, self.values[rows], self.present[rows], time, self.side)
+        return replace(self, values=self.values[rows], present=self.present[rows], row_time=time)
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,36 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Cells of one source as arrays. Every array or `Ragged` has ``N`` rows; `present` is bool ``N``."""
+class Nested:
+    """Rows of unequally many items: row ``i`` is items ``offsets[i]:offsets[i + 1]`` of `items` (offsets int64)."""
 
-    arrays: Mapping[str, Array | Ragged]
+    items: Batch
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def take(self, rows: Array) -> Nested:
+        """Rows by index (int) in the given order."""
+        chosen = Ragged(np.arange(self.offsets[-1]), self.offsets).take(rows)
+        return Nested(self.items.take(chosen.values), chosen.offsets)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Nested]) -> Nested:
+        lengths = np.concatenate([part.lengths for part in parts])
+        items = Batch.concatenate([part.items for part in parts])
+        return Nested(items, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cells of one source as arrays. Every array, `Ragged` or `Nested` has ``N`` rows; `present` is bool ``N``."""
+
+    arrays: Mapping[str, Array | Ragged | Nested]
     present: npt.NDArray[np.bool_]
     faults: tuple[Fault, ...] = ()
 
@@ -122,7 +152,7 @@ class Batch:
 
     def take(self, rows: Array) -> Batch:
         """Rows by index (int), in the given order; faults stay with the whole."""
-        arrays = {k: v.take(rows) if isinstance(v, Ragged) else v[rows] for k, v in self.arrays.items()}
+        arrays = {k: v[rows] if isinstance(v, np.ndarray) else v.take(rows) for k, v in self.arrays.items()}
         return Batch(arrays, self.present[rows])
 
     def mask(self, present: Array) -> Batch:
@@ -132,11 +162,10 @@ class Batch:
     @staticmethod
     def concatenate(parts: Sequence[Batch]) -> Batch:
         """Stack batches of the same source, in order."""
-        arrays: dict[str, Array | Ragged] = {}
-        for key in parts[0].arrays:
-            values = [part.arrays[key] for part in parts]
-            ragged = [v for v in values if isinstance(v, Ragged)]
-            arrays[key] = Ragged.concatenate(ragged) if ragged else np.concatenate(values)  # type: ignore[arg-type]
+        arrays: dict[str, Array | Ragged | Nested] = {}
+        for key, first in parts[0].arrays.items():
+            values: list[Any] = [part.arrays[key] for part in parts]
+            arrays[key] = np.concatenate(values) if isinstance(first, np.ndarray) else first.concatenate(values)
         starts = np.cumsum([0, *(len(part) for part in parts)])
         faults = (replace(f, row=f.row + int(s)) for s, p in zip(starts, parts, strict=False) for f in p.faults)
         return Batch(arrays, np.concatenate([part.present for part in parts]), tuple(faults))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
@@ -91,7 +92,12 @@ def _frame_of(X: Any) -> pd.DataFrame:
     return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
 
 
-def column(series: Cells, row_time: npt.NDArray[np.float64] | None = None, side: Side | None = None) -> Column:
+def column(
+    series: Cells,
+    row_time: npt.NDArray[np.float64] | None = None,
+    side: Side | None = None,
+    folder: str | None = None,
+) -> Column:
     """Take a pandas column apart into values and presence.
 
     Integers, decimals and nullable numbers become float64; times with a zone become UTC without one; a pandas category
@@ -105,7 +111,7 @@ def column(series: Cells, row_time: npt.NDArray[np.float64] | None = None, side:
         If the numbers are complex.
     """
     values, present = _cells(series)
-    return Column(str(series.name), values, present, row_time, side)
+    return Column(str(series.name), values, present, row_time, side, folder)
 
 
 def _cells(series: Cells) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -246,7 +252,8 @@ def source_columns(
     Parameters
     ----------
     frame
-        Rows; columns that the schema does not know are left alone (`extra_columns` tells them).
+        Rows; columns that the schema does not know are left alone (`extra_columns` tells them). Cells that are paths
+        lie in ``frame.attrs["folder"]`` (`plait.data.read.read` sets it), else in the current folder.
     sides
         The long tables that the schema's sides name (see `plait.data.asof.sides`).
 
@@ -267,14 +274,15 @@ def source_columns(
     if lost:
         raise DataError(f"no long table given for {', '.join(map(repr, lost))}: pass sides={{{lost[0]!r}: ...}}")
     row_time = None if schema.time is None else seconds(frame[schema.time], schema.time)
+    folder = str(frame.attrs.get("folder", "."))
     used = {spec.name: given[spec.side] for spec in schema.columns if spec.side is not None}
 
     def one(name: str) -> Column:
-        cells = column(frame[place[name]], row_time, used.get(name))
+        cells = column(frame[place[name]], row_time, used.get(name), folder)
         if cells.side is None:
             return cells
         keyed = as_keys(cells.values, cells.present) if cells.values.dtype == object else cells.values
-        return Column(name, keyed, cells.present, row_time, cells.side)
+        return replace(cells, name=name, values=keyed)
 
     return {source.name: tuple(one(name) for name in source.columns) for source in schema.sources}
 

@@ -43,7 +43,8 @@ def read(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
     Delimited text may be gzipped (``.csv.gz``) and split by comma, semicolon, tab or bar, as its header shows.
     In it, a column is numbers or booleans only if every cell says so; dates stay text until a schema says otherwise,
     and numbers with leading zeros or beyond 2**53 stay text, being identifiers. An empty cell, ``NA``, ``N/A``,
-    ``NaN`` and ``null`` are missing. Lists and objects in JSON lines stay Python cells.
+    ``NaN`` and ``null`` are missing. Lists and objects in JSON lines stay Python cells. The folder of the file is kept
+    in ``attrs["folder"]``: cells that are paths lie in it.
 
     Parameters
     ----------
@@ -62,7 +63,9 @@ def read(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
     frame = _READERS[kind](parts, encoding)
     if frame.shape[1] == 0:
         raise DataError(f"{str(path)!r} has no columns")
-    return as_frame(frame)
+    frame = as_frame(frame)
+    frame.attrs["folder"] = str(parts[0].parent)
+    return frame
 
 
 def _parts(path: str | Path) -> tuple[list[Path], str]:

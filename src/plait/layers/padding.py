@@ -64,6 +64,6 @@ def ragged(inputs: Batch, name: str) -> Ragged:
 def dense(inputs: Batch, name: str) -> Array:
     """The array of that name among a room's inputs."""
     array = inputs.arrays[name]
-    if isinstance(array, Ragged):
+    if not isinstance(array, np.ndarray):
         raise PlaitError(f"the encoder's input {name!r} must be an array, not rows of unequal length")
     return array

@@ -1,4 +1,4 @@
-"""Made data from documented simulators: what the demo, the tests and the guides run on. Nothing here is real."""
+"""Made loan applications: a table, a letter and a balance series."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from plait.data import letters
+from plait.data.samples import letters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["loans", "loans_oracle", "mixed"]
+__all__ = ["loans", "loans_oracle"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +32,6 @@ REGIONS = (
 )
 HOMES = ("rent", "mortgage", "own")
 MONTHS = 36
-SYLLABLES = tuple(consonant + vowel for consonant in "bdgkmrst" for vowel in "aio")
 
 
 def loans(n: int = 4000, seed: int = 0) -> pd.DataFrame:
@@ -64,9 +63,9 @@ def loans(n: int = 4000, seed: int = 0) -> pd.DataFrame:
     -----
     The log-odds of default are a sum of four independent parts. Columns: amount to income (which weighs three times as
     much on those who rent), term, purpose, short employment. Letter: the weights of the phrases of trouble and
-    steadiness in it (`plait.data.letters`). Balance: volatility of its monthly changes, fall from its peak, trend.
-    Time: risk rises slowly. The first three have about the same spread, so that any source leaves two thirds of the
-    signal to the others. What is missing is missing at random, and counts in the odds all the same.
+    steadiness in it (`plait.data.samples.letters`). Balance: volatility of its monthly changes, fall from its peak,
+    trend. Time: risk rises slowly. The first three have about the same spread, so that any source leaves two thirds of
+    the signal to the others. What is missing is missing at random, and counts in the odds all the same.
 
     The oracle's ROC AUC is .858 (the true probability, of `loans_oracle`, n = 100,000, seed 0); of its parts alone:
     columns .698, letter .706, balance .705, time .535.
@@ -158,50 +157,3 @@ def _balances(n: int, rng: np.random.Generator) -> tuple[list[list[float]], Floa
     drift = np.nanmean(steps, axis=1)
     risk = 0.85 * np.log(volatility / 0.17) + 1.3 * np.clip(fall - 0.45, -1.0, 1.0) - 9.0 * np.clip(drift, -0.1, 0.1)
     return [row[-count:].tolist() for row, count in zip(money, length, strict=True)], risk
-
-
-def mixed(n: int = 5000, seed: int = 0) -> pd.DataFrame:
-    """Make rows of ten numbers, five categories of 3 to 200 levels and a text of 30 words, with a binary outcome.
-
-    Parameters
-    ----------
-    n
-        Rows, in no order.
-    seed
-        Same seed, same frame; effects of levels and words are drawn anew with each seed.
-
-    Returns
-    -------
-    DataFrame with ``number0`` to ``number9`` (standard normal), ``category0`` to ``category4`` (3, 10, 30, 80 and 200
-    levels, the frequency of the k-th level proportional to 1 / k), ``note`` (30 words out of 800, likewise), and
-    ``outcome`` (0 or 1, about half).
-
-    Notes
-    -----
-    Log-odds: .5 number0 - .4 number1 + .8 number2 number3 (the one interaction; the other numbers are noise), plus an
-    effect of every level (normal, spread .35), plus an effect of one word in four (normal, spread .5; the sum over the
-    note, centred).
-    """
-    import pandas as pd
-
-    rng = np.random.default_rng([seed, 10])
-    numbers = rng.normal(size=(n, 10))
-    odds = 0.5 * numbers[:, 0] - 0.4 * numbers[:, 1] + 0.8 * numbers[:, 2] * numbers[:, 3]
-    frame = pd.DataFrame(numbers, columns=[f"number{i}" for i in range(10)])
-    for i, levels in enumerate((3, 10, 30, 80, 200)):
-        code = rng.choice(levels, n, p=_harmonic(levels))
-        odds += rng.normal(0.0, 0.35, levels)[code]
-        frame[f"category{i}"] = np.array([f"level{k}" for k in range(levels)], object)[code]
-    words = np.array([a + b + c for a in SYLLABLES for b in SYLLABLES for c in ("", "n")][:800], object)
-    spoken = rng.choice(len(words), (n, 30), p=_harmonic(len(words)))
-    effect = rng.normal(0.0, 0.5, len(words)) * (rng.random(len(words)) < 0.25)
-    odds += (effect[spoken] - effect @ _harmonic(len(words))).sum(axis=1)
-    frame["note"] = [" ".join(row) for row in words[spoken]]
-    frame["outcome"] = (rng.random(n) < 1.0 / (1.0 + np.exp(-odds))).astype(np.int64)
-    return frame
-
-
-def _harmonic(levels: int) -> Floats:
-    share: Floats = 1.0 / np.arange(1, levels + 1)
-    share /= share.sum()
-    return share
