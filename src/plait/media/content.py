@@ -73,13 +73,13 @@ def looks_like_file(cell: object, suffixes: frozenset[str], magic: tuple[bytes, 
     suffixes
         In lower case, with the dot: what paths of the kind end in.
     magic
-        What the bytes of the kind begin with.
+        What the bytes of the kind begin with, 16 at most; ``?`` stands for any byte.
     """
     if isinstance(cell, Mapping):
         held = cell.get("bytes")
         cell = cell.get("path") if held is None else held
     if isinstance(cell, bytes | bytearray | memoryview):
-        return bytes(cell[:16]).startswith(magic)
+        return _begins(bytes(cell[:16]), magic)
     if isinstance(cell, os.PathLike):
         cell = os.fspath(cell)
     if not isinstance(cell, str):
@@ -88,10 +88,17 @@ def looks_like_file(cell: object, suffixes: frozenset[str], magic: tuple[bytes, 
     if data or not is_path(cell):
         start = data.end() if data else 0
         try:
-            return _decoded(cell[start : start + 24], 64).startswith(magic)
+            return _begins(_decoded(cell[start : start + 24], 64), magic)
         except UnreadableError:
             return False
     return len(cell) < 4096 and "\n" not in cell and Path(cell).suffix.lower() in suffixes
+
+
+def _begins(head: bytes, magic: tuple[bytes, ...]) -> bool:
+    return any(
+        len(head) >= len(known) and all(k in (byte, ord("?")) for k, byte in zip(known, head, strict=False))
+        for known in magic
+    )
 
 
 def _bounded(data: bytes, max_bytes: int) -> bytes:
