@@ -23,6 +23,10 @@ KINDS: dict[str, dict[str, str]] = {
         "series": "plait.modalities.series:Series",
     },
     "encoders": {
+        "conv": "plait.layers.conv1d:ConvTokens",
+        "rnn": "plait.layers.recurrent:RNNTokens",
+        "gru": "plait.layers.recurrent:GRUTokens",
+        "lstm": "plait.layers.recurrent:LSTMTokens",
         "columns": "plait.layers.columns:ColumnTokens",
         "subwords": "plait.layers.subwords:SubwordTokens",
         "patches": "plait.layers.patches:PatchTokens",
