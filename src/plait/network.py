@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,36 +12,45 @@ import torch
 from torch import nn
 
 from plait.contracts import Array, Batch, Encoder, Head, Modality, Ragged
-from plait.layers.transformer import Transformer
 
-__all__ = ["Network", "build", "lengths", "predict"]
+__all__ = ["Body", "Network", "build", "lengths", "predict"]
 
 FEW = 64  # rows up to which one thread predicts
 
 
+class Body(Protocol):
+    """An ``nn.Module`` in which the sources' tokens meet. Every row has a finite answer, also one without tokens."""
+
+    def __call__(
+        self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """From each source's tokens (``B x T_s x D``) and mask (bool ``B x T_s``, true = there), sources in order, to
+        tokens (``B x T x D``), their mask (``B x T``) and one pooled vector a row (``B x D``)."""
+
+
 class Network(nn.Module):
-    """Tokens of all sources, each marked with its source's embedding, in one Transformer, pooled for the head.
+    """Tokens of all sources, each marked with its source's embedding, in one body, pooled for the head.
 
     Parameters
     ----------
     encoders
         Source name to encoder. One module under several names is one encoder with shared weights.
+    body
+        See `Body`.
     head
         From (tokens ``B x T x D``, mask ``B x T``, pooled ``B x D``) to scores ``B x K``.
-    width, layers, heads, dropout
-        Of the body.
+    width
+        ``D``.
     """
 
-    def __init__(
-        self, encoders: Mapping[str, nn.Module], head: nn.Module, width: int, layers: int, heads: int, dropout: float
-    ) -> None:
+    def __init__(self, encoders: Mapping[str, nn.Module], body: nn.Module, head: nn.Module, width: int) -> None:
         super().__init__()
         unique = list(dict.fromkeys(encoders.values()))
         self.places = {source: unique.index(encoder) for source, encoder in encoders.items()}
         # By number, because a source may have a name that no module attribute can have.
         self.encoders = nn.ModuleList(unique)
         self.source = nn.Parameter(torch.randn(len(encoders), width) * width**-0.5)
-        self.body = Transformer(width, layers, heads, dropout)
+        self.body = body
         self.head = head
 
     def encoder(self, source: str) -> Encoder:
@@ -58,14 +67,16 @@ class Network(nn.Module):
             tokens = self.encoder(source)(tensors[source])
             values.append(tokens.values_BTD + self.source[i])
             masks.append(tokens.mask_BT)
-        mask_BT = torch.cat(masks, dim=1)
-        tokens_BTD, pooled_BD = self.body(torch.cat(values, dim=1), mask_BT)
+        tokens_BTD, mask_BT, pooled_BD = self.body(values, masks)
         scores_BK: torch.Tensor = self.head(tokens_BTD, mask_BT, pooled_BD)
         return scores_BK
 
 
-def build(rooms: Mapping[str, Modality], head: Head, *, width: int, layers: int, heads: int, dropout: float) -> Network:
-    """The untrained network of fitted rooms; sources with the same `share` have one encoder, the first's."""
+def build(rooms: Mapping[str, Modality], head: Head, body: Callable[[int], nn.Module], width: int) -> Network:
+    """The untrained network of fitted rooms; `body` makes one for so many sources.
+
+    Sources with the same `share` have one encoder, the first's.
+    """
     encoders: dict[str, nn.Module] = {}
     shared: dict[str, nn.Module] = {}
     for name, room in rooms.items():
@@ -76,7 +87,7 @@ def build(rooms: Mapping[str, Modality], head: Head, *, width: int, layers: int,
                 shared[share] = encoders[name]
         else:
             encoders[name] = shared[share]
-    return Network(encoders, head.module(width), width, layers, heads, dropout)
+    return Network(encoders, body(len(rooms)), head.module(width), width)
 
 
 def lengths(inputs: Mapping[str, Batch]) -> npt.NDArray[np.int64]:

@@ -12,15 +12,17 @@ from importlib.metadata import entry_points
 from inspect import signature
 from typing import Any
 
+from plait.contracts import Modality, Source
 from plait.errors import ConfigError, unknown
 
-__all__ = ["KINDS", "get", "make", "names", "target"]
+__all__ = ["KINDS", "get", "make", "names", "room", "target"]
 
 KINDS: dict[str, dict[str, str]] = {
     "modalities": {
         "table": "plait.modalities.table:Table",
         "text": "plait.modalities.text:Text",
         "series": "plait.modalities.series:Series",
+        "mesh": "plait.modalities.mesh:Mesh",
     },
     "encoders": {
         "conv": "plait.layers.conv1d:ConvTokens",
@@ -30,22 +32,35 @@ KINDS: dict[str, dict[str, str]] = {
         "columns": "plait.layers.columns:ColumnTokens",
         "subwords": "plait.layers.subwords:SubwordTokens",
         "patches": "plait.layers.patches:PatchTokens",
+        "points": "plait.layers.points:PointTokens",
+        "pointnet": "plait.layers.points:PointNetTokens",
     },
-    "embedders": {},
+    "embedders": {
+        "minilm": "plait.embedders.minilm:MiniLM",
+    },
     "learners": {
+        "forest": "plait.learners.forest:Forest",
         "lightgbm": "plait.learners.lightgbm:LightGBM",
         "linear": "plait.learners.linear:Linear",
+        "mlp": "plait.learners.mlp:MLP",
+        "svm": "plait.learners.svm:SVM",
     },
     "fusions": {
         "attention": "plait.fusion.attention:Attention",
         "auto": "plait.fusion.auto:Auto",
+        "bottleneck": "plait.fusion.bottleneck:Bottleneck",
         "early": "plait.fusion.early:Early",
         "late": "plait.fusion.late:Late",
+        "parallel": "plait.fusion.parallel:Parallel",
+        "sequence": "plait.fusion.sequence:Sequence",
     },
     "heads": {
         "binary": "plait.heads.binary:Binary",
         "multiclass": "plait.heads.multiclass:Multiclass",
         "regression": "plait.heads.regression:Regression",
+    },
+    "wrappers": {
+        "pretrained": "plait.modalities.pretrained:Pretrained",
     },
 }
 
@@ -90,6 +105,13 @@ def get(kind: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     except AttributeError:
         raise ConfigError(f"the {kind} entry {name!r} points to {module}:{attribute}, which does not exist") from None
+
+
+def room(source: Source) -> type[Modality]:
+    """The class of a source's room: its modality's, seen through a pretrained encoder where an option names one."""
+    if any("pretrained" in options for options in source.options.values()):
+        return get("wrappers", "pretrained")  # type: ignore[no-any-return]
+    return get("modalities", source.modality)  # type: ignore[no-any-return]
 
 
 def make(kind: str, name: str, options: Mapping[str, Any]) -> Any:

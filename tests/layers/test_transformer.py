@@ -40,7 +40,8 @@ def body():
 def test_the_body_equals_its_equations_over_visible_tokens(body):
     x, mask = torch.randn(4, 6, 12), torch.rand(4, 6) > 0.4
     mask[3] = False
-    tokens, pooled = (part.detach().numpy() for part in body(x, mask))
+    tokens, seen, pooled = (part.detach().numpy() for part in body([x[:, :2], x[:, 2:]], [mask[:, :2], mask[:, 2:]]))
+    np.testing.assert_array_equal(seen, mask)
     w = {name: value.numpy().astype(np.float64) for name, value in body.state_dict().items()}
     for i in range(4):
         visible = np.concatenate([w["start"][None], x[i][mask[i]].numpy().astype(np.float64)])
@@ -52,13 +53,13 @@ def test_the_body_equals_its_equations_over_visible_tokens(body):
 
 def test_hidden_tokens_change_nothing(body):
     x, mask = torch.randn(4, 6, 12), torch.rand(4, 6) > 0.4
-    _, pooled = body(x, mask)
-    _, other = body(torch.where(mask[..., None], x, 1e3), mask)
+    *_, pooled = body([x], [mask])
+    *_, other = body([torch.where(mask[..., None], x, 1e3)], [mask])
     torch.testing.assert_close(other, pooled, atol=1e-6, rtol=0)
 
 
 def test_a_row_of_nothing_has_a_finite_answer_and_gradient(body):
-    _, pooled = body(torch.randn(2, 5, 12), torch.zeros(2, 5, dtype=torch.bool))
+    *_, pooled = body([torch.randn(2, 5, 12)], [torch.zeros(2, 5, dtype=torch.bool)])
     assert torch.isfinite(pooled).all()
     torch.testing.assert_close(pooled[0], pooled[1])
     pooled.square().sum().backward()

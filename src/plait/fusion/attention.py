@@ -2,221 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
-from plait.contracts import Batch, Batches, Head, Json, Modality, State
-from plait.data.splits import holdout
-from plait.errors import ArtifactError, ConfigError
-from plait.evidence import Evidence, Fitted, View
+from plait.training.neural import NeuralFusion, Rule, count
 
 if TYPE_CHECKING:
-    from plait.network import Network
+    from torch import nn
 
-__all__ = ["Attention", "FittedAttention"]
+__all__ = ["Attention"]
 
 
-class Attention:
-    """One small Transformer over the tokens of every source, trained with sources masked at random.
-
-    A tenth of the rows (the latest, where time is known) is kept from training and tells which epoch was best; its
-    weights are the model. With `refit` a second network is trained on all rows for as many epochs.
+@dataclass(frozen=True, kw_only=True)
+class Attention(NeuralFusion):
+    """One small Transformer over the tokens of every source (`plait.layers.transformer.Transformer`).
 
     Parameters
     ----------
-    width, layers, heads
-        Of the body; `width` is a multiple of `heads`.
-    dropout
-        In the body, 0 to below 1.
-    epochs, batch_size
-        ``"auto"``: by the number of rows (`plait.training.loop.TrainConfig.sized`).
-    learning_rate
-        Its peak.
-    masking
-        Chance that a source of a row is hidden in an epoch, 0 to below 1.
-    holdout
-        Share of the rows kept for early stopping; 0 trains all epochs on all rows.
-    refit
-        Train again on all rows.
-    deadline
-        Seconds after which no further epoch begins, or None.
+    layers, heads
+        Of the Transformer; `width` is a multiple of `heads`.
 
-    Raises
-    ------
-    ConfigError
-        If an option is out of range.
+    The others are those of `plait.training.neural.NeuralFusion`.
     """
 
     name: ClassVar[str] = "attention"
 
-    def __init__(
-        self,
-        *,
-        width: int = 64,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: float = 1e-3,
-        masking: float = 0.15,
-        holdout: float = 0.1,
-        refit: bool = False,
-        deadline: float | None = None,
-    ) -> None:
-        self.width = width
-        self.layers = layers
-        self.heads = heads
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.masking = masking
-        self.holdout = holdout
-        self.refit = refit
-        self.deadline = deadline
-        self._check()
+    layers: int = 2
+    heads: int = 4
 
-    def doors(self, rows: int, sources: int) -> frozenset[str]:
-        """What is asked of the rooms."""
-        return frozenset({"tokens"})
+    def rules(self) -> dict[str, Rule]:
+        several = (lambda value: count(value) and value % self.heads == 0, f"a multiple of heads={self.heads}")
+        return {"heads": (count, "1, 2, ..."), "layers": (count, "1, 2, ..."), **super().rules(), "width": several}
 
-    def fit(self, evidence: Evidence) -> FittedAttention:
-        """Train on the evidence.
+    def body(self, sources: int) -> nn.Module:
+        from plait.layers.transformer import Transformer
 
-        Raises
-        ------
-        PlaitError
-            If the loss stops being finite.
-        """
-        from plait.network import build
-        from plait.training.loop import Judge, TrainConfig, reproducible, train
-
-        context, head, rooms = evidence.context, evidence.head, evidence.rooms
-        config = TrainConfig(
-            epochs=None if self.epochs == "auto" else self.epochs,
-            batch_size=None if self.batch_size == "auto" else self.batch_size,
-            learning_rate=self.learning_rate,
-            masking=self.masking,
-            deadline=self.deadline,
-        )
-        body: dict[str, Any] = {
-            "width": self.width,
-            "layers": self.layers,
-            "heads": self.heads,
-            "dropout": self.dropout,
-        }
-        inputs = _inputs(rooms, evidence.batches)
-        everything = np.arange(len(context))
-        fit_rows, judge_rows = holdout(context, self.holdout) if self.holdout else (everything, everything[:0])
-        judge = None
-        if len(judge_rows) and len(fit_rows):
-            judge = Judge(_take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
-        else:
-            fit_rows = everything
-        with reproducible(context.seed, context.threads):
-            network = build(rooms, head, **body)
-            history = train(network, _take(inputs, fit_rows), head, context.take(fit_rows), judge, config)
-            if self.refit and judge is not None:
-                network = build(rooms, head, **body)
-                train(network, inputs, head, context, None, replace(config, epochs=history.best_epoch))
-        return FittedAttention(rooms, head, network, body, asdict(history))
-
-    @classmethod
-    def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedAttention:
-        """The fitted fusion again, in rooms that were fitted alike.
-
-        Raises
-        ------
-        ArtifactError
-            If the weights do not fit the rooms.
-        """
-        import torch
-
-        from plait.network import build
-        from plait.training.loop import reproducible
-
-        body = dict(state.values["body"])
-        with reproducible(0, torch.get_num_threads()):
-            network = build(rooms, head, **body)
-        weights = {name: torch.from_numpy(np.array(value)) for name, value in state.arrays.items()}
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            cause = " ".join(str(error).split())[:160]
-            raise ArtifactError(f"the saved network does not fit the saved rooms: {cause}") from None
-        network.eval()
-        return FittedAttention(rooms, head, network, body, dict(state.values["history"]))
-
-    def _check(self) -> None:
-        def count(value: Any) -> bool:
-            return isinstance(value, int) and value >= 1
-
-        def share(value: Any) -> bool:
-            return isinstance(value, int | float) and 0 <= value < 1
-
-        def positive(value: Any) -> bool:
-            return isinstance(value, int | float) and 0 < value < inf
-
-        rules = {
-            "heads": (count, "1, 2, ..."),
-            "width": (lambda value: count(value) and value % self.heads == 0, f"a multiple of heads={self.heads}"),
-            "layers": (count, "1, 2, ..."),
-            "dropout": (share, "0 to below 1"),
-            "epochs": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
-            "batch_size": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
-            "learning_rate": (positive, "above 0"),
-            "masking": (share, "0 to below 1"),
-            "holdout": (share, "0 to below 1"),
-            "deadline": (lambda value: value is None or positive(value), "seconds above 0, or None"),
-        }
-        for option, (allows, allowed) in rules.items():
-            value = getattr(self, option)
-            if not allows(value):
-                raise ConfigError(f"attention: {option}={value!r} is out of range (allowed: {allowed})")
-
-
-class FittedAttention(Fitted):
-    """A trained network and its rooms. `history` (JSON) tells how the training went."""
-
-    refits: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        rooms: Mapping[str, Modality],
-        head: Head,
-        network: Network,
-        body: Mapping[str, Any],
-        history: Mapping[str, Any],
-    ) -> None:
-        super().__init__(rooms, head)
-        self.network = network
-        self.body = body
-        self.history = history
-
-    def scores(self, view: View) -> npt.NDArray[np.float64]:
-        from plait.network import predict
-
-        return predict(self.network, _inputs(self.rooms, view.batches))
-
-    @property
-    def settings(self) -> dict[str, dict[str, Json]]:
-        """As many epochs as were best, on all rows."""
-        return {"attention": {"epochs": self.history["best_epoch"], "holdout": 0.0}}
-
-    def state(self) -> State:
-        arrays = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
-        return State(self.version, {"body": dict(self.body), "history": dict(self.history)}, arrays)
-
-
-def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
-    return {name: rooms[name].inputs(batch) for name, batch in batches.sources.items()}
-
-
-def _take(inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> dict[str, Batch]:
-    return {source: batch.take(rows) for source, batch in inputs.items()}
+        return Transformer(self.width, self.layers, self.heads, self.dropout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -81,14 +83,18 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens as the last layer attended to them (``B x T x D``), and the pooled vector (``B x D``)."""
-        rows, _, width = tokens_BTD.shape
-        x_BTD = torch.cat([self.start.expand(rows, 1, width), tokens_BTD], dim=1)
+    def forward(
+        self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """From ``B x T_s x D`` and bool ``B x T_s`` of each source to all tokens as the last layer attended to them,
+        their mask, and the pooled vector (``B x D``)."""
+        rows, _, width = values[0].shape
+        x_BTD = torch.cat([self.start.expand(rows, 1, width), *values], dim=1)
+        mask_BT = torch.cat(list(masks), dim=1)
         visible_BT = F.pad(mask_BT, (1, 0), value=True)
         mask_B11T = None if bool(visible_BT.all()) else visible_BT[:, None, None]
         *before, last = self.blocks
         for block in before:
             x_BTD = block(x_BTD, mask_B11T)
         pooled_B1D = last(x_BTD, mask_B11T, first=1)
-        return x_BTD[:, 1:], self.norm(pooled_B1D[:, 0])
+        return x_BTD[:, 1:], mask_BT, self.norm(pooled_B1D[:, 0])

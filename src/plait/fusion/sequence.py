@@ -1,0 +1,42 @@
+"""Sequential fusion: the tokens of all sources, one after the other, through a recurrent network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from plait.training.neural import NeuralFusion, Rule, count
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Sequence"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence(NeuralFusion):
+    """Source tokens in the schema's order through an LSTM or GRU, its states pooled by attention.
+
+    Parameters
+    ----------
+    layers
+        Recurrent layers above each other.
+    cell
+        ``"lstm"`` or ``"gru"``.
+
+    The others are those of `plait.training.neural.NeuralFusion`.
+    """
+
+    name: ClassVar[str] = "sequence"
+
+    layers: int = 1
+    cell: Literal["lstm", "gru"] = "lstm"
+
+    def rules(self) -> dict[str, Rule]:
+        cells = (lambda value: value in ("lstm", "gru"), "'lstm' or 'gru'")
+        return {"layers": (count, "1, 2, ..."), "cell": cells, **super().rules()}
+
+    def body(self, sources: int) -> nn.Module:
+        from plait.layers.recurrence import RecurrentBody
+
+        return RecurrentBody(self.width, self.layers, self.cell, self.dropout)

@@ -1,0 +1,230 @@
+"""What every neural fusion shares: its options, how it is trained and judged, and the fitted network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Batch, Batches, Head, Json, Modality, State
+from plait.data.splits import holdout
+from plait.errors import ArtifactError, ConfigError
+from plait.evidence import Evidence, Fitted, View
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from plait.network import Network
+
+__all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
+
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a network is trained; none of it is needed to build it again."""
+
+    epochs: int | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] = "auto"
+    learning_rate: float = 1e-3
+    masking: float = 0.15
+    holdout: float = 0.1
+    refit: bool = False
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuralFusion(Schedule, ABC):
+    """Encoders of all sources and a body in which their tokens meet, trained with sources masked at random.
+
+    A tenth of the rows (the latest, where time is known) is kept from training and tells which epoch was best; its
+    weights are the model. With `refit` a second network is trained on all rows for as many epochs.
+
+    A fusion adds the options of its body, what they may be (`rules`), and the `body` itself.
+
+    Parameters
+    ----------
+    width
+        Of tokens, ``D``.
+    dropout
+        In the body, 0 to below 1.
+    epochs, batch_size
+        ``"auto"``: by the number of rows (`plait.training.loop.TrainConfig.sized`).
+    learning_rate
+        Its peak.
+    masking
+        Chance that a source of a row is hidden in an epoch, 0 to below 1.
+    holdout
+        Share of the rows kept for early stopping; 0 trains all epochs on all rows.
+    refit
+        Train again on all rows.
+    deadline
+        Seconds after which no further epoch begins, or None.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range.
+    """
+
+    name: ClassVar[str]
+
+    width: int = 64
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for option, (allows, allowed) in self.rules().items():
+            value = getattr(self, option)
+            if not allows(value):
+                raise ConfigError(f"{self.name}: {option}={value!r} is out of range (allowed: {allowed})")
+
+    @abstractmethod
+    def body(self, sources: int) -> nn.Module:
+        """The untrained body (`plait.network.Body`) for so many sources."""
+
+    def rules(self) -> dict[str, Rule]:
+        """Option to whether a value is allowed, and which are."""
+        return {
+            "width": (count, "1, 2, ..."),
+            "dropout": (_share, "0 to below 1"),
+            "epochs": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
+            "batch_size": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
+            "learning_rate": (_positive, "above 0"),
+            "masking": (_share, "0 to below 1"),
+            "holdout": (_share, "0 to below 1"),
+            "deadline": (lambda value: value is None or _positive(value), "seconds above 0, or None"),
+        }
+
+    @property
+    def shape(self) -> dict[str, Json]:
+        """The options that decide what the weights are."""
+        trained = {field.name for field in fields(Schedule)}
+        return {name: value for name, value in asdict(self).items() if name not in trained}
+
+    def doors(self, rows: int, sources: int) -> frozenset[str]:
+        """What is asked of the rooms."""
+        return frozenset({"tokens"})
+
+    def fit(self, evidence: Evidence) -> FittedNetwork:
+        """Train on the evidence.
+
+        Raises
+        ------
+        PlaitError
+            If the loss stops being finite.
+        """
+        from plait.network import build
+        from plait.training.loop import Judge, TrainConfig, reproducible, train
+
+        context, head, rooms = evidence.context, evidence.head, evidence.rooms
+        config = TrainConfig(
+            epochs=None if self.epochs == "auto" else self.epochs,
+            batch_size=None if self.batch_size == "auto" else self.batch_size,
+            learning_rate=self.learning_rate,
+            masking=self.masking,
+            deadline=self.deadline,
+        )
+        inputs = _inputs(rooms, evidence.batches)
+        everything = np.arange(len(context))
+        fit_rows, judge_rows = holdout(context, self.holdout) if self.holdout else (everything, everything[:0])
+        judge = None
+        if len(judge_rows) and len(fit_rows):
+            judge = Judge(_take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
+        else:
+            fit_rows = everything
+        with reproducible(context.seed, context.threads):
+            network = build(rooms, head, self.body, self.width)
+            history = train(network, _take(inputs, fit_rows), head, context.take(fit_rows), judge, config)
+            if self.refit and judge is not None:
+                network = build(rooms, head, self.body, self.width)
+                train(network, inputs, head, context, None, replace(config, epochs=history.best_epoch))
+        return FittedNetwork(rooms, head, self, network, asdict(history))
+
+    @classmethod
+    def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedNetwork:
+        """The fitted fusion again, in rooms that were fitted alike.
+
+        Raises
+        ------
+        ArtifactError
+            If the weights do not fit the rooms.
+        """
+        return FittedNetwork.from_state(cls(**state.values["body"]), state, rooms, head)
+
+
+class FittedNetwork(Fitted):
+    """A trained network and its rooms. `history` (JSON) tells how the training went."""
+
+    refits: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        rooms: Mapping[str, Modality],
+        head: Head,
+        fusion: NeuralFusion,
+        network: Network,
+        history: Mapping[str, Any],
+    ) -> None:
+        super().__init__(rooms, head)
+        self.fusion = fusion
+        self.network = network
+        self.history = history
+
+    def scores(self, view: View) -> npt.NDArray[np.float64]:
+        from plait.network import predict
+
+        return predict(self.network, _inputs(self.rooms, view.batches))
+
+    @property
+    def settings(self) -> dict[str, dict[str, Json]]:
+        """As many epochs as were best, on all rows."""
+        return {self.fusion.name: {"epochs": self.history["best_epoch"], "holdout": 0.0}}
+
+    def state(self) -> State:
+        arrays = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
+        return State(self.version, {"body": self.fusion.shape, "history": dict(self.history)}, arrays)
+
+    @classmethod
+    def from_state(cls, fusion: NeuralFusion, state: State, rooms: Mapping[str, Modality], head: Head) -> Self:
+        import torch
+
+        from plait.network import build
+        from plait.training.loop import reproducible
+
+        with reproducible(0, torch.get_num_threads()):
+            network = build(rooms, head, fusion.body, fusion.width)
+        weights = {name: torch.from_numpy(np.array(value)) for name, value in state.arrays.items()}
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            cause = " ".join(str(error).split())[:160]
+            raise ArtifactError(f"the saved network does not fit the saved rooms: {cause}") from None
+        network.eval()
+        return cls(rooms, head, fusion, network, dict(state.values["history"]))
+
+
+def count(value: Any) -> bool:
+    """Whether it is 1, 2, ..."""
+    return isinstance(value, int) and value >= 1
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value < inf
+
+
+def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
+    return {name: rooms[name].inputs(batch) for name, batch in batches.sources.items()}
+
+
+def _take(inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> dict[str, Batch]:
+    return {source: batch.take(rows) for source, batch in inputs.items()}
