@@ -244,7 +244,7 @@ OUT_OF_RANGE = [
     ("attention", {"heads": 0}),
     ("bottleneck", {"width": 30}),
     ("bottleneck", {"bottlenecks": 0}),
-    ("sequence", {"cell": "rnn"}),
+    ("sequence", {"cell": "lst"}),
     *((name, {"layers": 0}) for name in NEURAL if name != "parallel"),
     *((name, {"dropout": 1.0}) for name in NEURAL),
     *((name, {"masking": -0.1}) for name in NEURAL),

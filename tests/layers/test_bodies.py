@@ -130,8 +130,8 @@ def test_recurrence_is_its_equations_over_the_tokens_that_are_there():
         tokens = norm(np.concatenate([w["start"][None], *there]).astype(np.float64), w, "norm_tokens")
         h, c, states = np.zeros(WIDTH), np.zeros(WIDTH), []
         for x in tokens:
-            bias = w["cells.bias_ih_l0"] + w["cells.bias_hh_l0"]
-            gates = w["cells.weight_ih_l0"] @ x + w["cells.weight_hh_l0"] @ h + bias
+            bias = w["layers.0.forth.bias_ih_l0"] + w["layers.0.forth.bias_hh_l0"]
+            gates = w["layers.0.forth.weight_ih_l0"] @ x + w["layers.0.forth.weight_hh_l0"] @ h + bias
             enter, forget, new, leave = np.split(gates, 4)
             c = sigmoid(forget) * c + sigmoid(enter) * np.tanh(new)
             h = sigmoid(leave) * np.tanh(c)

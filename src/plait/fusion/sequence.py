@@ -15,14 +15,14 @@ __all__ = ["Sequence"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sequence(NeuralFusion):
-    """Source tokens in the schema's order through an LSTM or GRU, its states pooled by attention.
+    """Source tokens in the schema's order through a recurrent network, its states pooled by attention.
 
     Parameters
     ----------
     layers
         Recurrent layers above each other.
     cell
-        ``"lstm"`` or ``"gru"``.
+        ``"lstm"``, ``"gru"`` or ``"rnn"``.
 
     The others are those of `plait.training.neural.NeuralFusion`.
     """
@@ -30,10 +30,10 @@ class Sequence(NeuralFusion):
     name: ClassVar[str] = "sequence"
 
     layers: int = 1
-    cell: Literal["lstm", "gru"] = "lstm"
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
 
     def rules(self) -> dict[str, Rule]:
-        cells = (lambda value: value in ("lstm", "gru"), "'lstm' or 'gru'")
+        cells = (lambda value: value in ("lstm", "gru", "rnn"), "'lstm', 'gru' or 'rnn'")
         return {"layers": (count, "1, 2, ..."), "cell": cells, **super().rules()}
 
     def body(self, sources: int) -> nn.Module:
