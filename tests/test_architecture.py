@@ -25,8 +25,8 @@ LEVELS: tuple[set[str], ...] = (
     {"errors"},
     {"contracts"},
     {"registry"},
-    {"data", "layers", "metrics"},
-    {"media"},
+    {"data", "layers", "metrics", "threads"},
+    {"media", "classical"},
     {"modalities", "learners", "heads", "embedders"},
     {"network", "evidence"},
     {"training", "stacking"},
@@ -380,6 +380,7 @@ PROTOCOLS = {
     "encoders": contracts.Encoder,
     "learners": contracts.Learner,
     "heads": contracts.Head,
+    "readers": contracts.Reader,
 }
 
 

@@ -19,9 +19,11 @@ __all__ = ["KINDS", "get", "make", "names", "room", "target"]
 
 KINDS: dict[str, dict[str, str]] = {
     "modalities": {
+        "audio": "plait.modalities.audio:Audio",
         "table": "plait.modalities.table:Table",
         "text": "plait.modalities.text:Text",
         "series": "plait.modalities.series:Series",
+        "image": "plait.modalities.image:Image",
         "mesh": "plait.modalities.mesh:Mesh",
     },
     "encoders": {
@@ -32,6 +34,11 @@ KINDS: dict[str, dict[str, str]] = {
         "columns": "plait.layers.columns:ColumnTokens",
         "subwords": "plait.layers.subwords:SubwordTokens",
         "patches": "plait.layers.patches:PatchTokens",
+        "mel_gru": "plait.layers.sound:MelGRUTokens",
+        "mel_conv": "plait.layers.sound:MelConvTokens",
+        "pixel_conv": "plait.layers.pictures:PixelConv",
+        "pixel_patches": "plait.layers.pictures:PixelPatches",
+        "pixel_rows": "plait.layers.pictures:PixelRows",
         "points": "plait.layers.points:PointTokens",
         "pointnet": "plait.layers.points:PointNetTokens",
     },
@@ -59,6 +66,7 @@ KINDS: dict[str, dict[str, str]] = {
         "multiclass": "plait.heads.multiclass:Multiclass",
         "regression": "plait.heads.regression:Regression",
     },
+    "readers": {},
     "wrappers": {
         "pretrained": "plait.modalities.pretrained:Pretrained",
     },

@@ -16,6 +16,7 @@ from plait.contracts.crossing import (
     Fault,
     Features,
     FitContext,
+    Items,
     Json,
     Nested,
     Prediction,
@@ -26,7 +27,7 @@ from plait.contracts.crossing import (
     Task,
     Tokens,
 )
-from plait.contracts.parts import Encoder, Head, Learner, Modality, Predictor
+from plait.contracts.parts import Embedder, Encoder, Head, Learner, Modality, Predictor, Readable, Reader
 
 __all__ = [
     "MAX_FEATURES",
@@ -34,11 +35,13 @@ __all__ = [
     "Batch",
     "Batches",
     "Column",
+    "Embedder",
     "Encoder",
     "Fault",
     "Features",
     "FitContext",
     "Head",
+    "Items",
     "Json",
     "Learner",
     "Modality",
@@ -47,6 +50,8 @@ __all__ = [
     "Predictor",
     "Progress",
     "Ragged",
+    "Readable",
+    "Reader",
     "Side",
     "Source",
     "Sparse",

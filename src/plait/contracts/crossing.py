@@ -23,6 +23,7 @@ __all__ = [
     "Fault",
     "Features",
     "FitContext",
+    "Items",
     "Json",
     "Nested",
     "Prediction",
@@ -169,6 +170,25 @@ class Batch:
         starts = np.cumsum([0, *(len(part) for part in parts)])
         faults = (replace(f, row=f.row + int(s)) for s, p in zip(starts, parts, strict=False) for f in p.faults)
         return Batch(arrays, np.concatenate([part.present for part in parts]), tuple(faults))
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a pretrained encoder reads of a batch, in one of the forms that such encoders take.
+
+    Parameters
+    ----------
+    form
+        ``"words"``: `values` is a list of ``N`` str. ``"pixels"``: uint8 ``N x H x W x 3``. ``"waves"``: Ragged int16,
+        or float32 in -1..1, `rate` samples a second. ``"steps"``: Ragged float32 ``T x C``, oldest first, NaN
+        unobserved.
+    values
+        Rows in the order of the batch; what stands in absent rows is not read.
+    """
+
+    form: Literal["words", "pixels", "waves", "steps"]
+    values: list[str] | Array | Ragged
+    rate: int | None = None
 
 
 @dataclass(frozen=True)

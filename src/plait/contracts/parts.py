@@ -15,6 +15,7 @@ from plait.contracts.crossing import (
     Column,
     Features,
     FitContext,
+    Items,
     Json,
     Prediction,
     Source,
@@ -26,7 +27,7 @@ from plait.contracts.crossing import (
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Encoder", "Head", "Learner", "Modality", "Predictor"]
+__all__ = ["Embedder", "Encoder", "Head", "Learner", "Modality", "Predictor", "Readable", "Reader"]
 
 
 class Modality(Protocol):
@@ -74,6 +75,28 @@ class Modality(Protocol):
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self: ...
+
+
+class Readable(Modality, Protocol):
+    """A room whose cells pretrained encoders read, too."""
+
+    def items(self, batch: Batch) -> Items: ...
+
+
+class Embedder(Protocol):
+    """An installed package that carries a pretrained encoder in Hugging Face format."""
+
+    name: ClassVar[str]
+
+    @staticmethod
+    def folder() -> str:
+        """Where its config.json and model.safetensors lie.
+
+        Raises
+        ------
+        MissingExtraError
+            If the package is not installed.
+        """
 
 
 class Encoder(Protocol):
@@ -146,6 +169,23 @@ class Head(Protocol):
 
     @classmethod
     def from_state(cls, state: State) -> Self: ...
+
+
+class Reader(Protocol):
+    """Reads facts off a picture: amounts of a page, values of a chart. Its constructor takes no argument.
+
+    `version` changes whenever `read` would answer something else, since answers are kept.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    names: tuple[str, ...]
+
+    def read(self, pixels: npt.NDArray[np.uint8]) -> Mapping[str, float]:
+        """Numbers by name from a picture, uint8 ``H x W x 3``, at most 1,024 pixels a side; what is lacking is unknown.
+
+        A function of the pixels alone, called from threads.
+        """
 
 
 class Predictor(Protocol):

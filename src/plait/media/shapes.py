@@ -1,0 +1,148 @@
+"""Shapes in a mask: connected components and long lines, by runs of pixels, without a loop over pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Shapes", "components", "shape_features"]
+
+Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+LARGEST = 3  # shapes described one by one
+LONG = 0.2  # of a side: from where on a run of pixels is a line
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Connected components (8 neighbours), largest first: float64 ``S`` each, in pixels.
+
+    Parameters
+    ----------
+    area, perimeter
+        Number of pixels; number of pixel sides that face something else.
+    top, left, bottom, right
+        The box around it; `bottom` and `right` are the last pixel's place plus 1.
+    """
+
+    area: Numbers
+    perimeter: Numbers
+    top: Numbers
+    left: Numbers
+    bottom: Numbers
+    right: Numbers
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+
+def _runs(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row, first column and last column + 1 of every horizontal run of true pixels."""
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = mask
+    steps = np.diff(padded, axis=1)
+    row, first = np.nonzero(steps > 0)
+    return row, first, np.nonzero(steps < 0)[1]
+
+
+def components(mask: Mask) -> Shapes:
+    """Find the connected components of a mask (bool ``H x W``).
+
+    Runs of neighbouring rows that touch are joined by hooking each root to the smaller one and halving paths until
+    nothing changes (Shiloach & Vishkin, "An O(log n) Parallel Connectivity Algorithm", 1982).
+    """
+    height, width = mask.shape
+    row, first, last = _runs(mask)
+    # Columns are numbered through all rows, two apart, so that one search finds the touching runs of the row above.
+    stride = width + 2
+    above = np.searchsorted(row * stride + last, (row - 1) * stride + first, side="left")
+    until = np.searchsorted(row * stride + first, (row - 1) * stride + last, side="right")
+    touching = np.maximum(until - above, 0)
+    lower = np.repeat(np.arange(len(row)), touching)
+    upper = np.arange(len(lower)) - np.repeat(np.cumsum(touching) - touching, touching) + np.repeat(above, touching)
+    root = np.arange(len(row))
+    while True:
+        a, b = root[lower], root[upper]
+        apart = a != b
+        if not apart.any():
+            break
+        np.minimum.at(root, np.maximum(a, b)[apart], np.minimum(a, b)[apart])
+        while not np.array_equal(jumped := root[root], root):
+            root = jumped
+    _, shape = np.unique(root, return_inverse=True)
+    count = int(shape.max(initial=-1)) + 1
+    length = last - first
+    shared = np.minimum(last[lower], last[upper]) - np.maximum(first[lower], first[upper])
+    area = np.bincount(shape, length, count).astype(np.float64)
+    # A run has two ends, and a side above and below each pixel unless that pixel belongs to the shape too.
+    sides = np.bincount(shape, 2 * length + 2, count).astype(np.float64)
+    sides -= 2 * np.bincount(shape[lower], np.maximum(shared, 0), count)
+    box = np.array([[height, width, 0, 0]] * count, np.int64).reshape(count, 4)
+    for i, (pick, values) in enumerate(
+        ((np.minimum, row), (np.minimum, first), (np.maximum, row + 1), (np.maximum, last))
+    ):
+        pick.at(box[:, i], shape, values)
+    order = np.argsort(-area, kind="stable")
+    top, left, bottom, right = box[order].T.astype(np.float64)
+    return Shapes(area[order], sides[order], top, left, bottom, right)
+
+
+def shape_features(mask: Mask, name: str) -> dict[str, float]:
+    """Describe the shapes of a mask.
+
+    Parameters
+    ----------
+    mask
+        bool ``H x W``.
+    name
+        What the mask holds: the prefix of the names.
+
+    Returns
+    -------
+    dict
+        Counts, sizes, forms and alignment of the connected components (specks of less than a 4,000th of the picture
+        are counted apart), the largest ones by themselves, and the share of the mask in long straight lines.
+    """
+    height, width = mask.shape
+    shapes = components(mask)
+    tall, wide = shapes.bottom - shapes.top, shapes.right - shapes.left
+    real = shapes.area >= mask.size / 4000
+    specks = int((~real).sum())
+    area, tall, wide = shapes.area[real], tall[real], wide[real]
+    bottom, left, sides = shapes.bottom[real], shapes.left[real], shapes.perimeter[real]
+    total = max(float(area.sum()), 1.0)
+    filled = area / np.maximum(tall * wide, 1)
+    # 1 for a disc: its sides in pixels are 8 radii, so area over squared sides is pi / 64.
+    round_ = np.minimum(64 / np.pi * area / np.maximum(sides, 1) ** 2, 1.0)
+    found = {"shapes": np.log1p(len(area)), "specks": np.log1p(specks)}
+    found["rectangles"] = float(area[filled > 0.9].sum() / total)
+    found["flat_shapes"] = float(area[wide > 3 * tall].sum() / total)
+    found["tall_shapes"] = float(area[tall > 3 * wide].sum() / total)
+    found["size_spread"] = float(np.log(area).std()) if len(area) else 0.0
+    found["same_bottom"] = _agreeing(bottom[tall > 2], height)
+    found["same_left"] = _agreeing(left[wide > 2], width)
+    found["same_width"] = _agreeing(wide, width)
+    found["same_height"] = _agreeing(tall, height)
+    for i in range(LARGEST):
+        there = i < len(area)
+        found[f"shape{i}_area"] = float(area[i] / mask.size) if there else 0.0
+        found[f"shape{i}_height"] = float(tall[i] / height) if there else 0.0
+        found[f"shape{i}_width"] = float(wide[i] / width) if there else 0.0
+        found[f"shape{i}_fill"] = float(filled[i]) if there else 0.0
+        found[f"shape{i}_roundness"] = float(round_[i]) if there else 0.0
+    for direction, turned, side in (("horizontal", mask, width), ("vertical", mask.T, height)):
+        _, first, last = _runs(turned)
+        long = (last - first)[last - first >= LONG * side]
+        found[f"in_{direction}_lines"] = float(long.sum() / max(int(mask.sum()), 1))
+        found[f"{direction}_lines"] = float(np.log1p(len(long)))
+    return {f"{name}_{key}": float(value) for key, value in found.items()}
+
+
+def _agreeing(places: Numbers, side: int) -> float:
+    """The share of the places that lie within a hundredth of the side from the middle one."""
+    if len(places) < 2:
+        return 0.0
+    return float((np.abs(places - np.median(places)) <= max(side / 100, 1)).mean())
