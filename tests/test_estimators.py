@@ -23,6 +23,11 @@ from plait.data.splits import inner_pairs
 COPIES = "quantiles, penalties and inner folds come from rows: a weight of 2 is not a row that stands twice"
 UNEQUAL = {"check_sample_weight_equivalence_on_dense_data": COPIES}
 FEW_TREES = {"lightgbm": {"trees": 40, "leaves": 4, "members": 1}}
+SMALL: dict[str, dict[str, Any]] = {
+    "forest": {"trees": 40, "sizes": [2], "feature_share": 0.7},
+    "svm": {},
+    "mlp": {"hidden": [16], "members": 1, "max_epochs": 30, "learning_rate": 0.02},
+}
 SMALL_NETWORK = {
     "attention": {"width": 16, "layers": 1, "heads": 2, "epochs": 20, "batch_size": 16, "learning_rate": 0.02}
 }
@@ -54,6 +59,8 @@ def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[BaseEsti
     [
         early(plait.Classifier, "lightgbm"),
         early(plait.Regressor, "lightgbm"),
+        *(early(kind, name, options=SMALL) for name in SMALL for kind in (plait.Classifier, plait.Regressor)),
+        early(plait.Classifier, "svm", options={"svm": {"kernel": "nystroem"}}),
         plait.Classifier(n_jobs=1),
         plait.Regressor(n_jobs=1),
         plait.Classifier(fusion="late", learner="linear", n_jobs=1),

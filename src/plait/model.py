@@ -23,9 +23,10 @@ from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted
+from plait.threads import threads_of
 from plait.stacking import Part, Stacked, make_fusion
 
-__all__ = ["Model", "Settings", "groups_of", "single_threaded_blas", "threads_of"]
+__all__ = ["Model", "Settings", "groups_of", "single_threaded_blas"]
 
 MANY = 256  # rows from which setting thread limits costs nothing beside the work
 UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
@@ -307,14 +308,6 @@ def _seconds(budget: float | str | None) -> float | None:
     if match is None or (match[2] and match[2] not in UNITS):
         raise ConfigError(f"time budget {budget!r} is not a duration; write 90, 90s, 3min or 1h")
     return float(match[1]) * UNITS.get(match[2], 1)
-
-
-def threads_of(n_jobs: int | None) -> int:
-    """Thread count of scikit-learn's `n_jobs`: None or -1 is all cores this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_jobs is None:
-        return cores
-    return max(1, cores + 1 + n_jobs) if n_jobs < 0 else max(1, min(n_jobs, cores))
 
 
 def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:

@@ -15,9 +15,14 @@ from plait import registry
 from plait.contracts import Features, FitContext, Learner, Progress, Sparse, State
 from plait.errors import ArtifactError, ConfigError
 
-QUICK: dict[str, dict[str, Any]] = {"lightgbm": {"sizes": [3, 6], "max_trees": 40, "members": 2}}
+QUICK: dict[str, dict[str, Any]] = {
+    "lightgbm": {"sizes": [3, 6], "max_trees": 40, "members": 2},
+    "forest": {"sizes": [5, 20], "trees": 30, "feature_share": 0.7},
+    "mlp": {"hidden": [16], "members": 2, "max_epochs": 15},
+}
 TASKS = {"binary": 1, "multiclass": 3, "regression": 1}
 WORDS = 8
+KERNELS = ("linear", "nystroem")
 
 
 def made(n: int = 500, task: str = "binary", seed: int = 0, **context: Any) -> tuple[Features, FitContext]:
@@ -56,18 +61,24 @@ def agreement(scores: np.ndarray, context: FitContext) -> float:
     return float((said == context.targets).mean())
 
 
-@pytest.fixture(scope="module", params=[(n, t) for n in registry.names("learners") for t in TASKS], ids="-".join)
-def case(request: pytest.FixtureRequest) -> tuple[Learner, Features, FitContext]:
-    name, task = request.param
+CASES: list[tuple[str, str, dict[str, Any]]] = [
+    *((name, task, {}) for name in registry.names("learners") for task in TASKS),
+    *(("svm", task, {"kernel": "nystroem", "components": 60}) for task in TASKS),
+]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join([*case[:2], *map(str, case[2].values())]))
+def case(request: pytest.FixtureRequest) -> tuple[Learner, Features, FitContext, dict[str, Any]]:
+    name, task, options = request.param
     features, context = made(task=task)
-    return learner(name).tune(features, context).fit(features, context), features, context
+    return learner(name, **options).tune(features, context).fit(features, context), features, context, options
 
 
-Case = tuple[Learner, Features, FitContext]
+Case = tuple[Learner, Features, FitContext, dict[str, Any]]
 
 
 def test_it_learns(case: Case) -> None:
-    fitted, _, context = case
+    fitted, _, context, _ = case
     features, later = made(task=context.task, seed=1)
     scores = fitted.scores(features)
     assert scores.dtype == np.float64
@@ -76,7 +87,7 @@ def test_it_learns(case: Case) -> None:
 
 
 def test_state_round_trip_gives_the_same_bytes(case: Case) -> None:
-    fitted, features, _ = case
+    fitted, features, _, _ = case
     state = _through_json(fitted.state())
     again = type(fitted).from_state(state)
     np.testing.assert_array_equal(again.scores(features), fitted.scores(features))
@@ -88,22 +99,22 @@ def _through_json(state: State) -> State:
 
 
 def test_settings_repeat_the_fit_without_choosing_again(case: Case) -> None:
-    fitted, features, context = case
+    fitted, features, context, options = case
     told = json.loads(json.dumps(fitted.settings))
     assert told
-    again = learner(fitted.name, **told)
+    again = learner(fitted.name, **options, **told)
     assert again.tune(features, context).settings == told
     np.testing.assert_array_equal(again.fit(features, context).scores(features), fitted.scores(features))
 
 
 def test_the_same_seed_gives_the_same_bytes(case: Case) -> None:
-    fitted, features, context = case
-    again = learner(fitted.name).tune(features, context).fit(features, context)
+    fitted, features, context, options = case
+    again = learner(fitted.name, **options).tune(features, context).fit(features, context)
     np.testing.assert_array_equal(again.scores(features), fitted.scores(features))
 
 
 def test_a_row_has_the_same_score_in_any_company(case: Case) -> None:
-    fitted, features, context = case
+    fitted, features, context, _ = case
     whole = fitted.scores(features)
     rows = np.array([3, 499, 3, 77])
     np.testing.assert_allclose(fitted.scores(features.take(rows)), whole[rows], atol=1e-12)
@@ -111,7 +122,7 @@ def test_a_row_has_the_same_score_in_any_company(case: Case) -> None:
 
 
 def test_what_is_absent_leaves_scores_finite(case: Case) -> None:
-    fitted, features, _ = case
+    fitted, features, _, _ = case
     gone = np.zeros(features.present.shape, bool)
     assert features.wide is not None
     blank = replace(
@@ -213,6 +224,105 @@ def test_no_finite_number_breaks_the_scale(cells: list[float], new: float) -> No
     assert np.isfinite(fitted.scores(features([*cells, new]))).all()
 
 
+# the forest
+
+
+def test_a_forest_means_the_shares_of_its_leaves() -> None:
+    values = np.array([[0.0], [1.0]], np.float32).repeat(500, axis=0)
+    flags = np.zeros(1, bool)
+    features = Features(values, ("x",), np.ones(values.shape, bool), flags, flags)
+    targets = np.concatenate([np.arange(500) % 5 == 0, np.arange(500) % 5 != 0]).astype(float)
+    context = FitContext(targets, "binary", 1, np.ones(1_000))
+    said = learner("forest", leaf_rows=5, scaling=[1.0, 0.0]).fit(features, context).scores(features)
+    np.testing.assert_allclose(1 / (1 + np.exp(-said[[0, -1], 0])), [0.2, 0.8], atol=0.02)
+
+
+def test_leaves_are_larger_where_rows_tell_little() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2_000, 4)).astype(np.float32)
+    flags = np.zeros(4, bool)
+    features = Features(values, tuple("abcd"), np.ones(values.shape, bool), flags, flags)
+
+    def size(noise: float) -> int:
+        targets = np.sin(4 * values[:, 0]) + noise * np.random.default_rng(1).normal(size=2_000)
+        context = FitContext(targets, "regression", 1, np.ones(2_000))
+        return int(learner("forest", sizes=[2, 80]).tune(features, context).settings["leaf_rows"])
+
+    assert (size(0.1), size(20.0)) == (2, 80)
+
+
+# the support vector machine
+
+
+@pytest.mark.parametrize("kernel", ["linear", "nystroem"])
+def test_decisions_become_log_odds(kernel: str) -> None:
+    features, context = made(2_000)
+    fitted = learner("svm", kernel=kernel).tune(features, context).fit(features, context)
+    later, true = made(2_000, seed=1)
+    odds = fitted.scores(later)[:, 0]
+    chance = 1 / (1 + np.exp(-odds))
+    for low in (0.0, 0.25, 0.5, 0.75):
+        some = (chance >= low) & (chance < low + 0.25)
+        assert true.targets[some].mean() == pytest.approx(chance[some].mean(), abs=0.08)
+
+
+def test_a_kernel_sees_what_a_line_cannot() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1_000, 2)).astype(np.float32)
+    flags = np.zeros(2, bool)
+    features = Features(values, ("a", "b"), np.ones(values.shape, bool), flags, flags)
+    context = FitContext((values.prod(axis=1) > 0).astype(float), "binary", 1, np.ones(1_000))
+    right = {k: agreement(learner("svm", kernel=k).fit(features, context).scores(features), context) for k in KERNELS}
+    assert right["linear"] < 0.65
+    assert right["nystroem"] > 0.9
+
+
+def test_with_all_rows_as_landmarks_the_kernel_is_exact() -> None:
+    features, context = made(80)
+    state = (
+        learner("svm", kernel="nystroem", gamma=0.2, strength=1.0, scaling=[1.0, 0.0]).fit(features, context).state()
+    )
+    arrays = state.parts["map"].arrays
+    points = np.concatenate([arrays["dense"], arrays["wide"].T], axis=1)
+    kernel = np.exp(-0.2 * ((points[:, None] - points[None]) ** 2).sum(axis=2))
+    near = kernel @ arrays["normaliser"]
+    np.testing.assert_allclose(near @ near.T, kernel, atol=1e-4)
+
+
+# the perceptron
+
+
+def test_numpy_applies_what_torch_trained() -> None:
+    import torch
+
+    features, context = made()
+    fitted = learner("mlp", epochs=3, members=1, hidden=[8, 4]).fit(features, context)
+    arrays = {name: torch.from_numpy(array) for name, array in fitted.state().arrays.items()}
+    inner = fitted.state().parts["inputs"]
+    level = features.values[:, [2]] == inner.arrays["levels"]
+    scaled = np.column_stack(
+        [np.interp(features.values[:, i], q[:n], v[:n]) for i, (q, v, n) in enumerate(_knots(inner.parts["scale"]))]
+    )
+    gaps = ~features.present[:, :2]
+    x = torch.from_numpy(np.concatenate([np.where(gaps, 0.0, scaled), gaps[:, [1]], level], axis=1).astype(np.float32))
+    for depth in range(3):
+        x = torch.addmm(arrays[f"0.{depth}.bias"], x, arrays[f"0.{depth}.weight"])
+        x = x.relu() if depth < 2 else x
+    np.testing.assert_allclose(fitted.scores(features), x.numpy(), atol=1e-5)
+
+
+def _knots(scale: State) -> Any:
+    return zip(scale.arrays["quantiles"], scale.arrays["levels"], scale.arrays["counts"], strict=True)
+
+
+def test_epochs_end_when_held_out_rows_gain_nothing() -> None:
+    told: list[Progress] = []
+    features, context = made(300, report=told.append)
+    fitted = learner("mlp", max_epochs=200, patience=2, learning_rate=0.05).tune(features, context)
+    assert 1 <= fitted.settings["epochs"] < 200
+    assert len(told) == fitted.settings["epochs"] + 2
+
+
 # the trees
 
 
@@ -249,6 +359,17 @@ def test_a_damaged_model_text_is_an_error() -> None:
         ("linear", "strength", 0),
         ("linear", "strength", "much"),
         ("linear", "iterations", 0),
+        ("forest", "sizes", []),
+        ("forest", "leaf_rows", 0),
+        ("forest", "row_share", 1),
+        ("forest", "scaling", [1]),
+        ("mlp", "hidden", []),
+        ("mlp", "dropout", 1.0),
+        ("mlp", "epochs", 0),
+        ("svm", "kernel", "cubic"),
+        ("svm", "strength", 0),
+        ("svm", "gamma", -1),
+        ("svm", "components", 0),
         ("lightgbm", "leaves", 1),
         ("lightgbm", "leaves", "many"),
         ("lightgbm", "trees", 2.5),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
+from plait.classical import boosters
+from plait.classical.options import check, count, number, share
+from plait.contracts import Array, Features, FitContext, Json, Learner, State
 from plait.data.splits import inner_pairs
-from plait.errors import ArtifactError, ConfigError
 from plait.metrics.shifted import shifted_loss
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ __all__ = ["LightGBM"]
 
 OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 FLOOR = 300  # trees at least: held-out loss is flat far beyond, and early stopping on drifting rows stops too soon
-# cells under which one thread is used: several that wait for each other on busy cores took 12 times as long
-SERIAL = 10_000_000
 MARGIN = 0.002  # relative gain in held-out loss that larger trees must bring
 
 
@@ -118,7 +115,7 @@ class LightGBM(Learner):
             feval=_shifted(context),
             callbacks=[
                 lightgbm.early_stopping(self.patience, verbose=False),
-                _reporter(context, limit, f"lightgbm, trees of {leaves} leaves"),
+                boosters.reporter(context, limit, f"lightgbm, trees of {leaves} leaves"),
             ],
         )
         losses = np.asarray(next(value for name, value in result.items() if name.endswith("-mean")))
@@ -136,7 +133,7 @@ class LightGBM(Learner):
                 {**self._parameters(context, leaves, features.values.size), "seed": context.seed + member},
                 data,
                 num_boost_round=rounds,
-                callbacks=[_reporter(context, rounds, f"lightgbm, model {member + 1} of {self.members}")],
+                callbacks=[boosters.reporter(context, rounds, f"lightgbm, model {member + 1} of {self.members}")],
             )
             self._boosters.append(booster.free_dataset())
         return self
@@ -149,95 +146,59 @@ class LightGBM(Learner):
         total = np.zeros((len(features), self._outputs))
         if not len(features):
             return total
-        threads = 1 if len(features) < 2_048 else _cores()  # 0 would repeat the last count that LightGBM was told
         for booster in self._boosters:
-            raw = booster.predict(features.values, raw_score=True, num_threads=threads)
-            total += np.asarray(raw, np.float64).reshape(total.shape)
+            total += boosters.applied(booster, features, raw=True).reshape(total.shape)
         return total / len(self._boosters)
 
     def state(self) -> State:
         values = {"trees": self.trees, "leaves": self.leaves, "outputs": self._outputs}
-        texts = {str(i): booster.model_to_string() for i, booster in enumerate(self._boosters)}
-        return State(self.version, values, texts=texts)
+        return State(self.version, values, texts=boosters.texts(self._boosters))
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        import lightgbm
-
         learner = cls(trees=state.values["trees"], leaves=state.values["leaves"], members=len(state.texts))
         learner._outputs = state.values["outputs"]
-        try:
-            learner._boosters = [lightgbm.Booster(model_str=state.texts[str(i)]) for i in range(len(state.texts))]
-        except lightgbm.basic.LightGBMError as error:
-            raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
+        learner._boosters = boosters.read(state)
         return learner
 
     def _check(self) -> None:
-        def count(value: Any, least: int = 1) -> bool:
-            return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-        def share(value: Any) -> bool:
-            return isinstance(value, int | float) and 0 < value <= 1
-
+        sizes = isinstance(self.sizes, list | tuple) and self.sizes and all(count(size, 2) for size in self.sizes)
         right = {
             "learning_rate": (share(self.learning_rate), "above 0, at most 1"),
             "leaves": (self.leaves is None or count(self.leaves, 2), "None or 2, 3, ..."),
-            "sizes": (
-                isinstance(self.sizes, list | tuple) and self.sizes and all(count(size, 2) for size in self.sizes),
-                "a list of 2, 3, ...",
-            ),
+            "sizes": (sizes, "a list of 2, 3, ..."),
             "trees": (self.trees is None or count(self.trees), "None or 1, 2, ..."),
             "max_trees": (count(self.max_trees), "1, 2, ..."),
             "patience": (count(self.patience), "1, 2, ..."),
             "feature_share": (share(self.feature_share), "above 0, at most 1"),
             "row_share": (share(self.row_share), "above 0, at most 1"),
-            "l2": (isinstance(self.l2, int | float) and 0 <= self.l2 < inf, "0 or more"),
+            "l2": (number(self.l2), "0 or more"),
             "members": (count(self.members), "1, 2, ..."),
         }
-        for option, (fits, allowed) in right.items():
-            if not fits:
-                raise ConfigError(f"lightgbm: {option}={getattr(self, option)!r} is out of range (allowed: {allowed})")
+        check(self, right)
 
     def _parameters(self, context: FitContext, leaves: int, cells: int) -> dict[str, Any]:
         rows = len(context)
-        parameters: dict[str, Any] = {
+        parameters = {
+            **boosters.basics(context, cells),
             "objective": OBJECTIVES[context.task],
             "metric": "multi_logloss" if context.task == "multiclass" else "None",
             "learning_rate": self.learning_rate,
             "num_leaves": leaves,
             "min_data_in_leaf": int(np.clip(rows // 200, min(10, max(1, rows // 20)), 100)),
-            "min_data_in_bin": max(1, min(3, rows // 50)),
-            "max_bin": 63 if rows < 200_000 else 255,
             "feature_fraction": self.feature_share,
             "bagging_fraction": self.row_share if rows >= 200 else 1.0,
             "bagging_freq": 1,
             "lambda_l2": self.l2 if rows >= 200 else 0.0,
             "max_cat_to_onehot": 64,  # one level against the rest: grouped levels overfit
-            "seed": context.seed,
-            "deterministic": True,
-            "force_col_wise": True,
-            "num_threads": 1 if cells < SERIAL else context.threads,
-            "verbosity": -1,
         }
         if context.task == "multiclass":
             parameters["num_class"] = context.outputs
         return parameters
 
     def _dataset(self, features: Features, context: FitContext, leaves: int) -> lightgbm.Dataset:
-        import lightgbm
-
-        return lightgbm.Dataset(
-            features.values,
-            label=context.targets,
-            weight=context.weight,
-            categorical_feature=[int(i) for i in np.flatnonzero(features.categorical)],
-            params=self._parameters(context, leaves, features.values.size),
-            free_raw_data=False,
-        )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        parameters = self._parameters(context, leaves, features.values.size)
+        return boosters.dataset(features, context.targets, context.weight, parameters)
 
 
 def _shifted(context: FitContext) -> Any:
@@ -260,13 +221,3 @@ def _shifted(context: FitContext) -> Any:
         )
 
     return loss
-
-
-def _reporter(context: FitContext, total: int, stage: str) -> Any:
-    def report(env: Any) -> None:
-        done = env.iteration + 1
-        if done % 20 == 0 or done == total:
-            metric = env.evaluation_result_list[0][2] if env.evaluation_result_list else None
-            context.report(Progress(stage, done, total, metric))
-
-    return report

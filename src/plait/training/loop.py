@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, isfinite, pi
 from typing import NamedTuple
@@ -15,9 +14,10 @@ import torch
 
 from plait.contracts import Array, Batch, FitContext, Head, Progress
 from plait.errors import PlaitError
+from plait.layers.seeded import reproducible
 from plait.network import Network, lengths, predict
 
-__all__ = ["History", "Judge", "TrainConfig", "reproducible", "train"]
+__all__ = ["History", "Judge", "TrainConfig", "matrices", "reproducible", "train"]
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,6 @@ class History:
     judged: tuple[float, ...]
     best_epoch: int
     stopped: str
-
-
-@contextmanager
-def reproducible(seed: int, threads: int) -> Iterator[None]:
-    """Seed torch's CPU generator and set its threads; both are put back as they were."""
-    before = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def train(

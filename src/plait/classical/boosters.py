@@ -1,0 +1,89 @@
+"""LightGBM's boosters, deterministic, their state in LightGBM's own text (Ke et al., NeurIPS 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Features, FitContext, Progress, State
+from plait.errors import ArtifactError
+from plait.threads import cores
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["applied", "basics", "dataset", "read", "reporter", "texts"]
+
+# cells under which one thread is used: several that wait for each other on busy cores took 12 times as long
+SERIAL = 10_000_000
+AT_ONCE = 2_048  # rows from which prediction uses all cores
+
+
+def basics(context: FitContext, cells: int) -> dict[str, Any]:
+    """Parameters that every booster has; `cells` is the size of its training matrix."""
+    rows = len(context)
+    return {
+        "min_data_in_bin": max(1, min(3, rows // 50)),
+        "max_bin": 63 if rows < 200_000 else 255,
+        "seed": context.seed,
+        "deterministic": True,
+        "force_col_wise": True,
+        "num_threads": 1 if cells < SERIAL else context.threads,
+        "verbosity": -1,
+    }
+
+
+def dataset(features: Features, label: Array, weight: Array, parameters: dict[str, Any]) -> lightgbm.Dataset:
+    """The dense features as LightGBM bins them."""
+    import lightgbm
+
+    return lightgbm.Dataset(
+        features.values,
+        label=label,
+        weight=weight,
+        categorical_feature=[int(i) for i in np.flatnonzero(features.categorical)],
+        params=parameters,
+        free_raw_data=False,
+    )
+
+
+def applied(booster: lightgbm.Booster, features: Features, *, raw: bool) -> npt.NDArray[np.float64]:
+    """What a booster says, float64 ``N`` or ``N x K``: with `raw` the sum of its trees, else what they mean."""
+    threads = 1 if len(features) < AT_ONCE else cores()  # 0 would repeat the last count that LightGBM was told
+    return np.asarray(booster.predict(features.values, raw_score=raw, num_threads=threads), np.float64)
+
+
+def texts(boosters: Sequence[lightgbm.Booster]) -> dict[str, str]:
+    """Boosters as the texts of a `State`."""
+    return {str(i): booster.model_to_string() for i, booster in enumerate(boosters)}
+
+
+def read(state: State) -> list[lightgbm.Booster]:
+    """The boosters of a state's texts.
+
+    Raises
+    ------
+    ArtifactError
+        If LightGBM cannot read one.
+    """
+    import lightgbm
+
+    try:
+        return [lightgbm.Booster(model_str=state.texts[str(i)]) for i in range(len(state.texts))]
+    except lightgbm.basic.LightGBMError as error:
+        raise ArtifactError(f"the stored LightGBM model cannot be read: {error}") from None
+
+
+def reporter(context: FitContext, total: int, stage: str) -> Callable[[Any], None]:
+    """A LightGBM callback that tells `context.report` every twenty trees."""
+
+    def report(env: Any) -> None:
+        done = env.iteration + 1
+        if done % 20 == 0 or done == total:
+            metric = env.evaluation_result_list[0][2] if env.evaluation_result_list else None
+            context.report(Progress(stage, done, total, metric))
+
+    return report
