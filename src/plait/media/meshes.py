@@ -31,6 +31,7 @@ BROKEN = (
     *(RuntimeError, SyntaxError, TypeError, ValueError, Warning, struct.error),
 )
 
+_ASCII = bytes(range(128)) + b"?" * 128
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]+[-+.\d]", re.MULTILINE)
 _ELEMENT = re.compile(rb"^element[ \t]+\w+[ \t]+(\S+)", re.MULTILINE)
 
@@ -60,7 +61,7 @@ def file_kind(data: bytes) -> str | None:
         return "glb"
     if data.startswith((b"ply\n", b"ply\r")):
         return "ply"
-    if len(data) >= 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little"):
+    if _is_records(data):
         return "stl"
     head = data[:HEAD]
     if head.lstrip()[:6].lower() == b"solid " and b"facet" in head.lower():
@@ -95,6 +96,7 @@ def read_mesh(data: bytes, *, max_vertices: int = MAX_VERTICES, up: Up = "auto")
         raise MissingExtraError(
             "reading 3-D files needs trimesh: pip install 'plait[mesh]' (arrays of vertices and faces need nothing)"
         ) from None
+    data = _plain(kind, data)
     try:
         scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, process=False, skip_materials=True)
         parts = _placed(scene, max_vertices)
@@ -199,8 +201,7 @@ def _check_counts(kind: str, data: bytes, max_vertices: int) -> None:
     if kind == "obj":
         _bounded(data.count(b"\nv "), data.count(b"\nf "), max_vertices)
     elif kind == "stl":
-        faces = (len(data) - 84) // 50 if len(data) == 84 + 50 * int.from_bytes(data[80:84], "little") else 0
-        _bounded(max(3 * faces, data.count(b"vertex")) if faces == 0 else 3 * faces, 0, max_vertices)
+        _bounded(3 * ((len(data) - 84) // 50) if _is_records(data) else data.count(b"vertex"), 0, max_vertices)
     elif kind == "ply":
         if b"end_header" not in data[:HEAD]:
             raise UnreadableError("a PLY file whose header does not end")
@@ -234,6 +235,19 @@ def _check_glb(data: bytes, max_vertices: int) -> None:
         raise UnreadableError("buffers outside the file; nothing that a file refers to is opened")
     if packed:
         raise UnreadableError(f"geometry packed by {str(packed[0])[:40]}, which is not read")
+
+
+def _plain(kind: str, data: bytes) -> bytes:
+    """Text in ASCII alone: comments and names, in whatever encoding, say nothing here and must stop no parser."""
+    if kind == "glb" or _is_records(data):
+        return data
+    end = data.index(b"end_header") if kind == "ply" and b"format ascii" not in data[:HEAD] else len(data)
+    return data[:end].translate(_ASCII) + data[end:]
+
+
+def _is_records(data: bytes) -> bool:
+    """Whether this is a binary STL file: a header, the number of triangles, and 50 bytes each."""
+    return len(data) >= 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little")
 
 
 def _placed(scene: Any, max_vertices: int) -> list[tuple[Array, Array]]:
