@@ -20,13 +20,17 @@ __all__ = ["KINDS", "get", "make", "names", "room", "target"]
 KINDS: dict[str, dict[str, str]] = {
     "modalities": {
         "audio": "plait.modalities.audio:Audio",
+        "events": "plait.modalities.events:Events",
         "table": "plait.modalities.table:Table",
         "text": "plait.modalities.text:Text",
         "series": "plait.modalities.series:Series",
         "image": "plait.modalities.image:Image",
         "mesh": "plait.modalities.mesh:Mesh",
+        "list": "plait.modalities.list:List",
     },
     "encoders": {
+        "records": "plait.layers.records:RecordTokens",
+        "record_states": "plait.layers.records:RecordStates",
         "conv": "plait.layers.conv1d:ConvTokens",
         "rnn": "plait.layers.recurrent:RNNTokens",
         "gru": "plait.layers.recurrent:GRUTokens",
@@ -116,10 +120,14 @@ def get(kind: str, name: str) -> Any:
 
 
 def room(source: Source) -> type[Modality]:
-    """The class of a source's room: its modality's, seen through a pretrained encoder where an option names one."""
-    if any("pretrained" in options for options in source.options.values()):
+    """The class of a source's room: its modality's, seen through a pretrained encoder where an option names one.
+
+    Rooms that hand their options on to another room (``nests``) leave that to the other room.
+    """
+    own: type[Modality] = get("modalities", source.modality)
+    if any("pretrained" in options for options in source.options.values()) and not getattr(own, "nests", False):
         return get("wrappers", "pretrained")  # type: ignore[no-any-return]
-    return get("modalities", source.modality)  # type: ignore[no-any-return]
+    return own
 
 
 def make(kind: str, name: str, options: Mapping[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from plait.media.content import UnreadableError
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["decode_sound", "from_array", "is_sound", "opened", "sound_rate", "wav"]
+__all__ = ["MAGIC", "RATES", "SUFFIXES", "decode_sound", "from_array", "opened", "sound_rate", "wav"]
 
 Samples = npt.NDArray[np.int16]
 
@@ -28,17 +28,15 @@ FORMATS = (
     "mpegts,mpeg,3gp,gsm,dts,mpc,mpc8,tak,nut,ivf,swf,wtv,rm,dv,ogv"
 )
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # WAVE format tags
-BEGINNINGS = (
-    b"fLaC",
-    b"OggS",
-    b"ID3",
-    b"\xff\xfb",
-    b"\xff\xf3",
-    b"\xff\xf2",
-    b"\xff\xf1",
-    b"\xff\xf9",
-    b"#!AMR",
-    b"caff",
+SUFFIXES = frozenset(
+    (
+        *(".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".aifc", ".au", ".snd"),
+        *(".caf", ".wma", ".amr", ".w64", ".weba", ".ac3", ".spx"),
+    )
+)
+MAGIC = (  # what sounds begin with; containers that films share (MP4, Matroska) are not among them
+    *(b"RIFF????WAVE", b"RF64????WAVE", b"FORM????AIFF", b"FORM????AIFC", b"????ftypM4A", b"fLaC", b"OggS", b"ID3"),
+    *(b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9", b"#!AMR", b"caff", b".snd\0\0\0"),
 )
 
 
@@ -126,16 +124,6 @@ def from_array(values: Array, source: int, rate: int, max_seconds: float) -> Sam
     samples = np.clip(np.rint(mono), -32768, 32767).astype(np.int16)
     limit = max(1, int(rate * max_seconds))
     return samples[:limit] if source == rate else _resampled(samples, source, rate)[:limit]
-
-
-def is_sound(head: bytes) -> bool:
-    """Whether a file that begins so (16 bytes) is a sound rather than a film or a picture."""
-    return (
-        head.startswith(BEGINNINGS)
-        or (head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE")
-        or (head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"))
-        or head[4:11] == b"ftypM4A"
-    )
 
 
 def wav(samples: Samples, rate: int) -> bytes:

@@ -1,0 +1,232 @@
+"""Sounds to tokens: log-mel spectra, convolutions over them, and a recurrent layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from plait.contracts import Batch, Tokens
+from plait.layers.mel import hann, mel_bank
+from plait.layers.padding import pad, ragged
+
+__all__ = ["LogMel", "MelConvTokens", "MelGRUTokens"]
+
+BANDS = 48
+HOP, WINDOW = 0.010, 0.025  # seconds
+POOLS = ((1, 2), (2, 2), (2, 2))  # frames and bands that become one, block by block
+STEP = 4  # frames that become one in all
+RANGE = 6.0  # powers of ten under a sound's loudest band that are told apart
+WARPS = tuple(0.84 + 0.02 * i for i in range(17))  # of the vocal tract (Jaitly & Hinton use 0.8 to 1.2)
+SPEEDS = (0.85, 1.15)
+SHIFT = 0.05  # seconds
+NOISE = (1.0, 4.0)  # powers of ten under the sound
+MASKS, BAND_MASK, TIME_MASK = 2, 8, 0.15  # most bands, and share of the frames, that one mask hides
+
+
+class LogMel(nn.Module):
+    """Log-mel spectra of sounds, normalised by the sound's own mean of each band, with augmentation in training.
+
+    A frame every 10 ms of a 25 ms Hann window; 48 mel bands; powers more than 60 dB under the sound's loudest are one.
+    Taking off a sound's own means removes what a microphone or a voice colours all frames with.
+
+    In training, each sound is played faster or slower by up to 15% (Ko et al., "Audio augmentation for speech
+    recognition", 2015), shifted by up to 50 ms, joined by noise 10 to 40 dB under it, its frequencies warped by up to
+    16% (vocal tract length perturbation; Jaitly & Hinton, 2013), and two spans of bands and of frames are hidden
+    (SpecAugment; Park et al., 2019). All draws come from torch's own generator.
+
+    Parameters
+    ----------
+    rate
+        Samples a second.
+    bands
+        ``M``.
+    augment
+        Whether to augment in training.
+    """
+
+    window: torch.Tensor
+    banks_WFM: torch.Tensor
+
+    def __init__(self, rate: int, bands: int = BANDS, augment: bool = True) -> None:
+        super().__init__()
+        self.rate = rate
+        self.augment = augment
+        self.hop = max(1, round(HOP * rate))
+        self.size = 1 << int(np.ceil(np.log2(WINDOW * rate)))
+        banks = np.stack([mel_bank(rate, self.size, bands, warp=warp) for warp in WARPS])
+        self.register_buffer("window", torch.from_numpy(hann(self.size).copy()), persistent=False)
+        self.register_buffer("banks_WFM", torch.from_numpy(banks), persistent=False)
+
+    def forward(self, samples_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """From int16 samples, zero after each sound's length, to (``B x F x M``, mask ``B x F``); zeros where false."""
+        x_BT = samples_BT.to(torch.float32) / 32768
+        altered = self.training and self.augment
+        if altered:
+            x_BT, lengths_B = self._play(x_BT, lengths_B)
+        frames_BFS = nn.functional.pad(x_BT, (self.size // 2, self.size // 2)).unfold(1, self.size, self.hop)
+        power_BFK = torch.fft.rfft(frames_BFS * self.window).abs().square()
+        count_B = (lengths_B + self.hop - 1) // self.hop
+        there_BF = torch.arange(power_BFK.shape[1]) < count_B[:, None]
+        if altered:
+            chosen = torch.randint(len(self.banks_WFM), (len(x_BT),))
+            mel_BFM = torch.bmm(power_BFK, self.banks_WFM[chosen])
+        else:
+            mel_BFM = power_BFK @ self.banks_WFM[len(WARPS) // 2]
+        log_BFM = torch.log10(mel_BFM * there_BF[..., None] + 1e-9)
+        log_BFM = torch.maximum(log_BFM, log_BFM.amax(dim=(1, 2), keepdim=True) - RANGE)
+        share_BF = there_BF / count_B.clamp(min=1)[:, None]
+        log_BFM = (log_BFM - torch.einsum("bfm,bf->bm", log_BFM, share_BF)[:, None]) * there_BF[..., None]
+        return (self._hide(log_BFM, count_B) if altered else log_BFM), there_BF
+
+    def _play(self, x_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Another speed, a shift, and noise."""
+        rows, longest = x_BT.shape
+        speed_B = torch.empty(rows).uniform_(*SPEEDS)
+        shift_B = torch.empty(rows).uniform_(-SHIFT, SHIFT) * self.rate
+        lengths_B = (lengths_B / speed_B + shift_B).long().clamp(min=1) * (lengths_B > 0)
+        place_BT = (torch.arange(max([1, *lengths_B.tolist()])) - shift_B[:, None]) * speed_B[:, None]
+        left_BT = place_BT.floor()
+        part_BT = place_BT - left_BT
+        index_BT = left_BT.long()
+        padded = nn.functional.pad(x_BT, (1, 2))
+
+        def at(index: torch.Tensor) -> torch.Tensor:
+            return padded.gather(1, (index + 1).clamp(0, longest + 2))
+
+        x_BT = at(index_BT) * (1 - part_BT) + at(index_BT + 1) * part_BT
+        level_B1 = x_BT.square().mean(dim=1, keepdim=True).sqrt()
+        loud_B1 = 10 ** (-torch.empty(rows, 1).uniform_(*NOISE) / 2)
+        return x_BT + torch.randn_like(x_BT) * level_B1 * loud_B1, lengths_B
+
+    def _hide(self, log_BFM: torch.Tensor, count_B: torch.Tensor) -> torch.Tensor:
+        """Spans of bands and of frames at their mean, which is 0."""
+        rows, frames, bands = log_BFM.shape
+        for _ in range(MASKS):
+            width, first = torch.rand(rows, 1) * BAND_MASK, torch.rand(rows, 1)
+            band = torch.arange(bands) - first * (bands - width)
+            log_BFM = log_BFM * ~((band >= 0) & (band < width))[:, None]
+            width, first = torch.rand(rows, 1) * TIME_MASK * count_B[:, None], torch.rand(rows, 1)
+            frame = torch.arange(frames) - first * (count_B[:, None] - width)
+            log_BFM = log_BFM * ~((frame >= 0) & (frame < width))[..., None]
+        return log_BFM
+
+
+class _Block(nn.Module):
+    """Convolution over frames and bands, norm over the channels of each place, and pooling."""
+
+    def __init__(self, inside: int, outside: int, pool: tuple[int, int], dropout: float) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outside)
+        self.pool = nn.MaxPool2d(pool)
+        self.dropout = nn.Dropout2d(dropout)
+        self.step = pool[0]
+
+    def forward(self, x_BCFM: torch.Tensor, there_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x_BCFM = nn.functional.silu(self.norm(self.convolve(x_BCFM)))
+        x_BCFM = self.dropout(self.pool(x_BCFM * there_BF[:, None, :, None]))
+        there_BF = there_BF.view(len(there_BF), -1, self.step).any(dim=2)
+        return x_BCFM * there_BF[:, None, :, None], there_BF
+
+
+class MelConvTokens(nn.Module):
+    """Log-mel spectra through convolutions, averaged over equal parts of the sound: a token each.
+
+    Three blocks of a 3 x 3 convolution, batch norm, SiLU and max pooling (as in Abdel-Hamid et al., "Convolutional
+    neural networks for speech recognition", 2014, with pooling over both time and frequency), then a linear layer.
+    The tokens are ``mean_{t in part p} W [h_t] + b + e_p``.
+
+    Parameters
+    ----------
+    width
+        ``D``.
+    rate
+        Samples a second of the sounds.
+    max_tokens
+        Parts; a sound with fewer steps (40 ms each) has as many tokens as steps.
+    augment
+        See `LogMel`.
+    channels
+        Of the blocks.
+    dropout
+        Chance that a channel of a block is hidden in training.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        rate: int,
+        max_tokens: int = 8,
+        augment: bool = True,
+        channels: tuple[int, int, int] = (24, 48, 64),
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.max_tokens = max_tokens
+        self.mel = LogMel(rate, BANDS, augment)
+        sizes = zip((1, *channels), channels, POOLS, strict=False)
+        self.blocks = nn.ModuleList(_Block(a, b, pool, dropout) for a, b, pool in sizes)
+        self.project = nn.Linear(channels[-1] * (BANDS // 8), width)
+        self.position = nn.Parameter(torch.randn(max_tokens, width) * width**-0.5)
+
+    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        """Read ``samples``, a `Ragged` of int16."""
+        sounds = ragged(inputs, "samples")
+        samples, _ = pad(sounds, inputs.present, int(sounds.lengths.max(initial=1)))
+        lengths = np.where(inputs.present, sounds.lengths, 0)
+        return {
+            "samples": torch.from_numpy(samples),
+            "lengths": torch.from_numpy(lengths),
+            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
+        }
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
+        x_BFM, there_BF = self.mel(tensors["samples"], tensors["lengths"])
+        short = -x_BFM.shape[1] % STEP
+        x_BCFM, there_BF = nn.functional.pad(x_BFM, (0, 0, 0, short))[:, None], nn.functional.pad(there_BF, (0, short))
+        for block in self.blocks:
+            x_BCFM, there_BF = block(x_BCFM, there_BF)
+        steps_BTD = self.steps(self.project(x_BCFM.transpose(1, 2).flatten(2)), there_BF)
+        count_B1 = there_BF.sum(dim=1, keepdim=True)
+        parts_B1 = count_B1.clamp(max=self.max_tokens)
+        part_BT = torch.arange(there_BF.shape[1]) * parts_B1 // count_B1.clamp(min=1)
+        member_BPT = (part_BT[:, None] == torch.arange(self.max_tokens)[:, None]) & there_BF[:, None]
+        share_BPT = member_BPT / member_BPT.sum(dim=2, keepdim=True).clamp(min=1)
+        return Tokens(share_BPT @ steps_BTD + self.position, torch.arange(self.max_tokens) < parts_B1)
+
+    def steps(self, x_BTD: torch.Tensor, there_BT: torch.Tensor) -> torch.Tensor:
+        """What each step of 40 ms says, ``B x T x D``."""
+        return nn.functional.silu(x_BTD)
+
+
+class MelGRUTokens(MelConvTokens):
+    """As `MelConvTokens`, its steps read in both directions by gated recurrent units (Cho et al., 2014).
+
+    Convolutions below a recurrent layer: Sainath et al., "Convolutional, long short-term memory, fully connected deep
+    neural networks", 2015.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        rate: int,
+        max_tokens: int = 8,
+        augment: bool = True,
+        channels: tuple[int, int, int] = (24, 48, 64),
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(width, rate, max_tokens, augment, channels, dropout)
+        self.forth = nn.GRU(width, width, batch_first=True)
+        self.back = nn.GRU(width, width, batch_first=True)
+
+    def steps(self, x_BTD: torch.Tensor, there_BT: torch.Tensor) -> torch.Tensor:
+        if not len(x_BTD):
+            return x_BTD
+        count_B1, time_T = there_BT.sum(dim=1, keepdim=True), torch.arange(there_BT.shape[1])
+        mirror_BT = torch.where(there_BT, count_B1 - 1 - time_T, time_T)[..., None].expand_as(x_BTD)
+        forth_BTD, _ = self.forth(x_BTD)
+        back_BTD, _ = self.back(x_BTD.gather(1, mirror_BT))
+        return torch.as_tensor(forth_BTD + back_BTD.gather(1, mirror_BT))
