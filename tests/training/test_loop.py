@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from plait.training.loop import TrainConfig, hide, mini_batches
+from plait.layers.columns import ColumnTokens
+from plait.layers.transformer import Transformer
+from plait.training.loop import TrainConfig, hide, matrices, mini_batches
 
 
 @settings(deadline=None, max_examples=60)
@@ -46,3 +49,25 @@ def test_rows_of_like_size_stand_together():
 def test_few_rows_are_read_more_often(rows, epochs, batch):
     assert TrainConfig().sized(rows) == (epochs, batch)
     assert TrainConfig(epochs=3, batch_size=7).sized(rows) == (3, 7)
+
+
+def test_weights_decay_whatever_the_layer_but_no_table_of_vectors_does():
+    layers = nn.ModuleDict(
+        {
+            "linear": nn.Linear(3, 4),
+            "conv": nn.Conv2d(1, 2, 3),
+            "recurrent": nn.LSTM(3, 4),
+            "embedding": nn.Embedding(5, 3),
+            "norm": nn.BatchNorm1d(3),
+            "body": Transformer(8, 1, 2, 0.0),
+            "columns": ColumnTokens(8, 2, (4,)),
+        }
+    )
+    layers["tied"] = layers["linear"]
+    chosen = {id(parameter) for parameter in matrices(layers)}
+    assert len(chosen) == len(matrices(layers))
+    names = {name for name, parameter in layers.named_parameters() if id(parameter) in chosen}
+    assert {"linear.weight", "conv.weight", "recurrent.weight_ih_l0", "recurrent.weight_hh_l0"} <= names
+    assert {"body.blocks.0.query.weight", "columns.weight"} <= names
+    assert not {name for name in names if "bias" in name or name.startswith(("embedding", "norm"))}
+    assert not {"body.start", "columns.level.weight", "body.norm.weight"} & names

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from plait.training.neural import NeuralFusion, Rule, count
+from plait.classical.options import count
+from plait.training.neural import NeuralFusion, Rule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +32,9 @@ class Attention(NeuralFusion):
     heads: int = 4
 
     def rules(self) -> dict[str, Rule]:
-        several = (lambda value: count(value) and value % self.heads == 0, f"a multiple of heads={self.heads}")
-        return {"heads": (count, "1, 2, ..."), "layers": (count, "1, 2, ..."), **super().rules(), "width": several}
+        own = {option: (count(getattr(self, option)), "1, 2, ...") for option in ("heads", "layers")}
+        fits = count(self.heads) and count(self.width) and self.width % self.heads == 0
+        return {**own, **super().rules(), "width": (fits, f"a multiple of heads={self.heads}")}
 
     def body(self, sources: int) -> nn.Module:
         from plait.layers.transformer import Transformer

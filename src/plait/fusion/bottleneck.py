@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from plait.training.neural import NeuralFusion, Rule, count
+from plait.classical.options import count
+from plait.training.neural import NeuralFusion, Rule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,9 +37,9 @@ class Bottleneck(NeuralFusion):
     bottlenecks: int = 4
 
     def rules(self) -> dict[str, Rule]:
-        several = (lambda value: count(value) and value % self.heads == 0, f"a multiple of heads={self.heads}")
-        own = dict.fromkeys(("heads", "layers", "bottlenecks"), (count, "1, 2, ..."))
-        return {**own, **super().rules(), "width": several}
+        own = {option: (count(getattr(self, option)), "1, 2, ...") for option in ("heads", "layers", "bottlenecks")}
+        fits = count(self.heads) and count(self.width) and self.width % self.heads == 0
+        return {**own, **super().rules(), "width": (fits, f"a multiple of heads={self.heads}")}
 
     def body(self, sources: int) -> nn.Module:
         from plait.layers.bottleneck import BottleneckTransformer

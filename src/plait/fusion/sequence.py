@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from plait.training.neural import NeuralFusion, Rule, count
+from plait.classical.options import count
+from plait.training.neural import NeuralFusion, Rule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,8 +34,8 @@ class Sequence(NeuralFusion):
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
 
     def rules(self) -> dict[str, Rule]:
-        cells = (lambda value: value in ("lstm", "gru", "rnn"), "'lstm', 'gru' or 'rnn'")
-        return {"layers": (count, "1, 2, ..."), "cell": cells, **super().rules()}
+        cell = (self.cell in ("lstm", "gru", "rnn"), "'lstm', 'gru' or 'rnn'")
+        return {"layers": (count(self.layers), "1, 2, ..."), "cell": cell, **super().rules()}
 
     def body(self, sources: int) -> nn.Module:
         from plait.layers.recurrence import RecurrentBody

@@ -32,7 +32,7 @@ class TrainConfig:
         Peak, reached after `warmup` (a share of all steps), then down to zero along a half cosine (Loshchilov & Hutter,
         "SGDR", 2017, equation 5).
     weight_decay
-        Of matrices; not of biases, norms, and embeddings (AdamW: Loshchilov & Hutter, 2019).
+        Of `matrices`; not of biases, norms, and embeddings (AdamW: Loshchilov & Hutter, 2019).
     clip
         Largest norm of the gradient.
     masking
@@ -166,6 +166,21 @@ def mini_batches(size: Array, batch_size: int, rng: np.random.Generator) -> list
     return [parts[i] for i in rng.permutation(len(parts))]
 
 
+def matrices(network: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """What maps vectors to vectors: weights of two and more dimensions of linear, convolutional and recurrent layers.
+
+    Tables of vectors are none: neither embeddings nor the marks, positions and queries that modules hold as they are,
+    under names of their own.
+    """
+    found = {
+        id(parameter): parameter
+        for module in network.modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if "weight" in name and parameter.ndim > 1 and not isinstance(module, torch.nn.Embedding)
+    }
+    return list(found.values())
+
+
 class _Stepper:
     """One optimiser step a mini-batch."""
 
@@ -173,9 +188,9 @@ class _Stepper:
         self.network, self.head, self.config, self.steps = network, head, config, steps
         self.targets = torch.from_numpy(context.targets.astype(np.float32))
         self.weight = torch.from_numpy(context.weight.astype(np.float32))
-        decayed = [m.weight for m in network.modules() if isinstance(m, torch.nn.Linear)]
-        spared = set(map(id, decayed))
-        plain = [p for p in network.parameters() if id(p) not in spared]
+        decayed = matrices(network)
+        chosen = set(map(id, decayed))
+        plain = [p for p in network.parameters() if id(p) not in chosen]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         self.done = 0

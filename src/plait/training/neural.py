@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.classical.options import above_zero, check, count, number
 from plait.contracts import Batch, Batches, Head, Json, Modality, State
 from plait.data.splits import holdout
-from plait.errors import ArtifactError, ConfigError
+from plait.errors import ArtifactError
 from plait.evidence import Evidence, Fitted, View
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
-Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and what is
+Rule = tuple[bool, str]  # whether an option's value is allowed, and what is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,26 +79,23 @@ class NeuralFusion(Schedule, ABC):
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for option, (allows, allowed) in self.rules().items():
-            value = getattr(self, option)
-            if not allows(value):
-                raise ConfigError(f"{self.name}: {option}={value!r} is out of range (allowed: {allowed})")
+        check(self, self.rules())
 
     @abstractmethod
     def body(self, sources: int) -> nn.Module:
         """The untrained body (`plait.network.Body`) for so many sources."""
 
     def rules(self) -> dict[str, Rule]:
-        """Option to whether a value is allowed, and which are."""
+        """Of each option, whether its value is allowed and which are."""
         return {
-            "width": (count, "1, 2, ..."),
-            "dropout": (_share, "0 to below 1"),
-            "epochs": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
-            "batch_size": (lambda value: value == "auto" or count(value), "'auto' or 1, 2, ..."),
-            "learning_rate": (_positive, "above 0"),
-            "masking": (_share, "0 to below 1"),
-            "holdout": (_share, "0 to below 1"),
-            "deadline": (lambda value: value is None or _positive(value), "seconds above 0, or None"),
+            "width": (count(self.width), "1, 2, ..."),
+            "dropout": (_part(self.dropout), "0 to below 1"),
+            "epochs": (self.epochs == "auto" or count(self.epochs), "'auto' or 1, 2, ..."),
+            "batch_size": (self.batch_size == "auto" or count(self.batch_size), "'auto' or 1, 2, ..."),
+            "learning_rate": (above_zero(self.learning_rate), "above 0"),
+            "masking": (_part(self.masking), "0 to below 1"),
+            "holdout": (_part(self.holdout), "0 to below 1"),
+            "deadline": (self.deadline is None or above_zero(self.deadline), "seconds above 0, or None"),
         }
 
     @property
@@ -119,8 +116,9 @@ class NeuralFusion(Schedule, ABC):
         PlaitError
             If the loss stops being finite.
         """
+        from plait.layers.seeded import reproducible
         from plait.network import build
-        from plait.training.loop import Judge, TrainConfig, reproducible, train
+        from plait.training.loop import Judge, TrainConfig, train
 
         context, head, rooms = evidence.context, evidence.head, evidence.rooms
         config = TrainConfig(
@@ -194,8 +192,8 @@ class FittedNetwork(Fitted):
     def from_state(cls, fusion: NeuralFusion, state: State, rooms: Mapping[str, Modality], head: Head) -> Self:
         import torch
 
+        from plait.layers.seeded import reproducible
         from plait.network import build
-        from plait.training.loop import reproducible
 
         with reproducible(0, torch.get_num_threads()):
             network = build(rooms, head, fusion.body, fusion.width)
@@ -209,17 +207,8 @@ class FittedNetwork(Fitted):
         return cls(rooms, head, fusion, network, dict(state.values["history"]))
 
 
-def count(value: Any) -> bool:
-    """Whether it is 1, 2, ..."""
-    return isinstance(value, int) and value >= 1
-
-
-def _share(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value < 1
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 < value < inf
+def _part(value: Any) -> bool:
+    return number(value) and value < 1
 
 
 def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
