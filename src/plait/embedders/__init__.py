@@ -1,0 +1,1 @@
+"""Installed packages that carry a pretrained encoder: one file a package."""
