@@ -8,7 +8,7 @@ categories, TF-IDF) is taken as it is.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,13 @@ from plait.metrics.shifted import shifted_loss
 
 if TYPE_CHECKING:
     import scipy.sparse
+    from sklearn.linear_model import LogisticRegression
 
 __all__ = ["Linear"]
 
 GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # inverse penalties (scikit-learn's C)
 START = 0.03
+LOOSE = 1e-3  # tolerance of trials
 
 
 class Linear(Learner):
@@ -107,12 +109,22 @@ class Linear(Learner):
         learner._intercept = state.arrays["intercept"]
         return learner
 
+    def logistic(self, tolerance: float = 1e-4, *, warm_start: bool = False) -> LogisticRegression:
+        """The solver, not yet fitted."""
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(max_iter=self.iterations, tol=tolerance, warm_start=warm_start)
+
     def solve(
-        self, design: Array | scipy.sparse.csr_matrix, context: FitContext, strength: float
+        self,
+        design: Array | scipy.sparse.csr_matrix,
+        context: FitContext,
+        strength: float,
+        model: LogisticRegression | None = None,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Coefficients ``P x K`` and intercepts ``K``."""
+        """Coefficients ``P x K`` and intercepts ``K``; a logistic `model` that starts warm is taken on from there."""
         from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.linear_model import Ridge
 
         width = design.shape[1]
         if not width:  # nothing varies: the intercept alone is fitted
@@ -121,7 +133,7 @@ class Linear(Learner):
             ridge = Ridge(alpha=1 / (2 * strength), solver="auto" if isinstance(design, np.ndarray) else "sparse_cg")
             ridge.fit(design, context.targets, sample_weight=context.weight)
             return ridge.coef_.reshape(-1, 1)[:width], np.atleast_1d(ridge.intercept_)
-        model: Any = LogisticRegression(C=strength, max_iter=self.iterations, tol=1e-4)
+        model = (model or self.logistic()).set_params(C=strength)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(design, context.targets.astype(np.int64), sample_weight=context.weight)
@@ -137,14 +149,16 @@ class Linear(Learner):
 
 
 class _Trial:
-    """One inner split, its design made once for all penalties."""
+    """One inner split, its design made once for all penalties, each of which starts from where the last one ended."""
 
     def __init__(self, features: Features, context: FitContext, fit: Array, judge: Array) -> None:
         scale = Scale().fit(features.take(fit))
         self.design, self.unseen = scale.design(features.take(fit)), scale.design(features.take(judge))
         self.fit, self.judge = context.take(fit), context.take(judge)
+        self.model: LogisticRegression | None = None
 
     def loss(self, learner: Linear, strength: float) -> float:
-        coefficients, intercept = learner.solve(self.design, self.fit, strength)
+        self.model = self.model or learner.logistic(LOOSE, warm_start=True)
+        coefficients, intercept = learner.solve(self.design, self.fit, strength, self.model)
         scores = np.asarray(self.unseen @ coefficients) + intercept
         return shifted_loss(self.judge.task, scores, self.judge.targets, self.judge.weight)
