@@ -19,7 +19,7 @@ from plait.layers.padding import dense, pad, ragged
 __all__ = ["Body", "PretrainedTokens", "check", "embed", "prepare"]
 
 TOKENS = 8  # tokens a cell has at most
-RATE = 0.05  # of the learning rate, for weights that were learned before
+SHARE = 0.05  # of the learning rate, for weights that were learned before
 MEAN = STD = (0.5, 0.5, 0.5)  # where preprocessor_config.json does not say
 
 
@@ -41,7 +41,7 @@ class Body(nn.Module):
         If the model does not read this form.
     """
 
-    rate = RATE
+    learning_share = SHARE
 
     def __init__(self, checkpoint: Checkpoint, form: str, model: nn.Module) -> None:
         super().__init__()
@@ -235,4 +235,4 @@ def _add_adapters(body: Body, rank: int) -> None:
     linear = sorted({name.split(".")[-1] for name, part in body.model.named_modules() if isinstance(part, nn.Linear)})
     config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules=linear)
     inject_adapter_in_model(config, body.model)
-    body.rate = 1.0  # what still learns in it is new
+    body.learning_share = 1.0  # what still learns in it is new

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, isfinite, pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -188,11 +188,7 @@ class _Stepper:
         self.network, self.head, self.config, self.steps = network, head, config, steps
         self.targets = torch.from_numpy(context.targets.astype(np.float32))
         self.weight = torch.from_numpy(context.weight.astype(np.float32))
-        decayed = matrices(network)
-        chosen = set(map(id, decayed))
-        plain = [p for p in network.parameters() if id(p) not in chosen]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.optimiser = torch.optim.AdamW(_groups(network, config), lr=config.learning_rate, fused=True)
         self.done = 0
 
     def step(self, inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> float:
@@ -201,7 +197,7 @@ class _Stepper:
         share = (self.done - warm) / max(1, self.steps - warm)
         scale = (self.done + 1) / warm if self.done < warm else 0.5 * (1 + cos(pi * share))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * scale
+            group["lr"] = self.config.learning_rate * scale * group["share"]
         self.network.train()
         scores = self.network(self.network.collate({source: batch.take(rows) for source, batch in inputs.items()}))
         loss = self.head.loss(scores, self.targets[rows], self.weight[rows])
@@ -214,6 +210,23 @@ class _Stepper:
         self.optimiser.step()
         self.done += 1
         return value
+
+
+def _groups(network: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Parameters by weight decay and by learning rate: those below a module that has a `learning_share` move at it."""
+    shares: dict[int, float] = {}
+    for module in network.modules():
+        if hasattr(module, "learning_share"):
+            shares |= {id(parameter): float(module.learning_share) for parameter in module.parameters()}  # type: ignore[arg-type]
+    decayed = set(map(id, matrices(network)))
+    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((shares.get(id(parameter), 1.0), id(parameter) in decayed), []).append(parameter)
+    return [
+        {"params": own, "weight_decay": config.weight_decay * decays, "share": share}
+        for (share, decays), own in groups.items()
+    ]
 
 
 def _not_finite(scores: torch.Tensor, rows: npt.NDArray[np.int64]) -> PlaitError:
