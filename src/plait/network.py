@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from plait.contracts import Array, Batch, Encoder, Head, Modality, Ragged
+from plait.contracts import Array, Batch, Encoder, Head, Modality, Nested, Ragged
 
 __all__ = ["Body", "Network", "build", "lengths", "predict"]
 
@@ -93,11 +93,17 @@ def build(rooms: Mapping[str, Modality], head: Head, body: Callable[[int], nn.Mo
 def lengths(inputs: Mapping[str, Batch]) -> npt.NDArray[np.int64]:
     """How long each row is, all present ragged inputs together: int64 ``N``. Rows of like length pad little."""
     rows = len(next(iter(inputs.values())))
-    total = np.zeros(rows, np.int64)
-    for batch in inputs.values():
-        for array in batch.arrays.values():
-            if isinstance(array, Ragged):
-                total += np.where(batch.present, array.lengths, 0)
+    return sum((np.where(batch.present, _length(batch), 0) for batch in inputs.values()), np.zeros(rows, np.int64))
+
+
+def _length(batch: Batch) -> npt.NDArray[np.int64]:
+    total = np.zeros(len(batch), np.int64)
+    for array in batch.arrays.values():
+        if isinstance(array, Ragged):
+            total += array.lengths
+        elif isinstance(array, Nested):
+            before = np.concatenate([np.zeros(1, np.int64), np.cumsum(1 + _length(array.items))])
+            total += before[array.offsets[1:]] - before[array.offsets[:-1]]
     return total
 
 

@@ -20,7 +20,19 @@ import numpy as np
 import pytest
 
 from plait import registry
-from plait.contracts import MAX_FEATURES, Batch, Column, Features, FitContext, Modality, Ragged, Source, Sparse, State
+from plait.contracts import (
+    MAX_FEATURES,
+    Batch,
+    Column,
+    Features,
+    FitContext,
+    Modality,
+    Nested,
+    Ragged,
+    Source,
+    Sparse,
+    State,
+)
 
 ROWS, OTHERS = 600, 120
 HEAVY = ("torch", "scipy", "sklearn", "pandas", "lightgbm", "matplotlib", "pyarrow")
@@ -143,6 +155,10 @@ def same_batch(a: Batch, b: Batch, tolerance: float = 0.0) -> None:
     assert a.arrays.keys() == b.arrays.keys()
     for key, x in a.arrays.items():
         y = b.arrays[key]
+        if isinstance(x, Nested) and isinstance(y, Nested):
+            np.testing.assert_array_equal(x.lengths, y.lengths)
+            same_batch(x.take(np.arange(len(x))).items, y.take(np.arange(len(y))).items, tolerance)
+            continue
         if isinstance(x, Ragged) and isinstance(y, Ragged):
             np.testing.assert_array_equal(x.lengths, y.lengths)
             x, y = x.take(np.arange(len(x))).values, y.take(np.arange(len(y))).values

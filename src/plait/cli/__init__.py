@@ -35,16 +35,9 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_plait)
-    verbs: dict[str, Callable[..., None]] = {
-        "inspect": inspect,
-        "fit": fit,
-        "predict": predict,
-        "evaluate": evaluate,
-        "list": list_parts,
-        "demo": demo,
-    }
-    for name, verb in verbs.items():
-        made.command(name)(verb)
+    verbs: tuple[Callable[..., None], ...] = (inspect, fit, predict, evaluate, list_parts, demo)
+    for verb in verbs:
+        made.command(verb.__name__.removesuffix("_parts"))(verb)
     return made
 
 

@@ -181,7 +181,7 @@ def _kind(cell: object) -> str:
         return "bool"
     if isinstance(cell, int | float | np.number):
         return "number"
-    return "list" if isinstance(cell, list | tuple | np.ndarray) else type(cell).__name__
+    return (list if isinstance(cell, tuple | np.ndarray) else type(cell)).__name__
 
 
 def _role_warnings(frame: pd.DataFrame, cells: Column, role: str) -> list[str]:
