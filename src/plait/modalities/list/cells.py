@@ -58,7 +58,7 @@ def decode(cell: object, time_key: str = "time") -> Items:
 def _timed(item: object, time_key: str) -> tuple[Any, Any]:
     """Time (or None) and value of an item."""
     if isinstance(item, Mapping):
-        if time_key not in item:
+        if isinstance(item.get(time_key, ()), list | tuple | np.ndarray):  # no time, or the item has times of its own
             return None, item[ITEM] if len(item) == 1 and ITEM in item else item
         rest = {key: value for key, value in item.items() if key != time_key}
         return item[time_key], next(iter(rest.values())) if len(rest) == 1 else rest.get(ITEM, rest)
