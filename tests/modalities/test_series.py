@@ -343,7 +343,9 @@ def test_infinity_in_a_side_table_is_a_fault_of_the_rows_that_see_it():
 def test_side_tables_without_the_channel_are_told():
     words = Side("notes", {"k": np.array([1.0]), "memo": np.array(["x"], object)}, "k")
     assert Series.accepts(column([1.0], None, words)) == 0
-    assert Series.accepts(column(["a"], None, ledger())) == 1
+    assert Series.accepts(column(["a"], None, ledger())) == 0.4
+    numbers = Side("numbers", {"k": np.array([1.0]), "v": np.array([2.0])}, "k")
+    assert Series.accepts(column([1.0], None, numbers)) == 0.9
     with pytest.raises(SchemaError, match="no numeric column"):
         fitted(column([1.0], None, words))
     with pytest.raises(ConfigError, match="did you mean 'amount'"):

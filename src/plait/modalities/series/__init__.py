@@ -19,15 +19,18 @@ from plait.contracts import (
     Fault,
     Features,
     FitContext,
+    Items,
     Json,
     Ragged,
+    Side,
     Source,
     State,
 )
+from plait.data.history import History, facts
 from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
-from plait.modalities.series.cells import LARGEST, Steps, UnreadableError, decode
+from plait.media.content import UnreadableError
+from plait.modalities.series.cells import LARGEST, Steps, decode
 from plait.modalities.series.rows import by_length, carry, own_scale
-from plait.modalities.series.side import History, channels_of
 from plait.modalities.series.summary import NAMES, summarise
 
 __all__ = ["Series"]
@@ -81,13 +84,14 @@ class Series:
         self._channels: tuple[str, ...] = self._wanted or ("",)
         self._timed = self._gappy = False
         self._location, self._scale = np.zeros(len(self._channels)), np.ones(len(self._channels))
-        self._history: History | None = None
+        self._history: tuple[History, npt.NDArray[np.float64]] | None = None
 
     @staticmethod
     def accepts(column: Column) -> float:
-        """1 for keys of a numeric side table; else near 1 where (almost) all cells are sequences of numbers."""
+        """Near 1 where (almost) all cells are sequences of numbers, or keys of a side table of numbers alone."""
         if column.side is not None:
-            return 1.0 if channels_of(column.side) else 0.0
+            numeric = len(_numeric(column.side))
+            return 0.0 if not numeric else 0.9 if numeric == len(facts(column.side)) else 0.4
         cells = column.values[column.present][:64] if column.values.dtype == object else ()
         held = read = 0
         for cell in cells:
@@ -151,7 +155,7 @@ class Series:
         widths: Counter[int] = Counter()
         for (column,) in chunks:
             if column.side is not None:
-                self._fix(self._wanted or channels_of(column.side), timed=column.side.time is not None)
+                self._fix(self._wanted or _numeric(column.side), timed=column.side.time is not None)
                 return
             for _, steps in self._decoded(column):
                 if isinstance(steps, Steps):
@@ -228,24 +232,25 @@ class Series:
         """What each row may see of its key's history in the side table."""
         side = column.side
         assert side is not None
-        if self._history is None or self._history.side is not side:
+        if self._history is None or self._history[0].side is not side:
             for name in self._channels:
                 if name not in side.columns:
-                    raise unknown(f"channel of side table {side.name!r}", name, channels_of(side))
-            self._history = History.of(side, self._channels)
-        history = self._history
+                    raise unknown(f"channel of side table {side.name!r}", name, _numeric(side))
+            sorted_ = History.of(side)
+            self._history = sorted_, np.stack([sorted_.values(c).astype(np.float64) for c in self._channels], axis=1)
+        history, values = self._history
         first, last = history.spans(column, self._max_steps)
-        broken = (np.abs(history.values) > LARGEST).any(axis=1)
+        broken = (np.abs(values) > LARGEST).any(axis=1)
         before = np.concatenate([[0], np.cumsum(broken)])
         bad = before[last] > before[first]
-        observed = np.concatenate([[0], np.cumsum(~np.isnan(history.values).all(axis=1))])
+        observed = np.concatenate([[0], np.cumsum(~np.isnan(values).all(axis=1))])
         present = ~bad & (observed[last] > observed[first])
         lengths = np.where(present, last - first, 0)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         where = np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
-        arrays = {"values": Ragged(history.values[where].astype(np.float32), offsets)}
+        arrays = {"values": Ragged(values[where].astype(np.float32), offsets)}
         if self._timed:
-            time = np.arange(float(len(history.values))) if history.time is None else history.time
+            time = np.arange(float(len(values))) if history.time is None else history.time
             arrays["time"] = Ragged(time[where], offsets)
         reason = "infinity, or a number beyond 3.4e38"
         return Batch(arrays, present, tuple(Fault(int(row), column.name, reason) for row in np.flatnonzero(bad)))
@@ -288,6 +293,10 @@ class Series:
         present = np.isfinite(out)
         out = np.clip(out, -LARGEST, LARGEST).astype(np.float32)
         return Features(out, names, present, np.zeros(len(names), bool), np.zeros(len(names), bool))
+
+    def items(self, batch: Batch) -> Items:
+        """The steps as they are, for pretrained encoders."""
+        return Items("steps", _ragged(batch, "values"))
 
     def inputs(self, batch: Batch) -> Batch:
         """Numbers for the encoder, bounded and NaN-free: ``values``, Ragged float32 ``T x E``.
@@ -341,6 +350,11 @@ class Series:
         room._patch = int(state.values["patch"])
         room._location, room._scale = state.arrays["location"], state.arrays["scale"]
         return room
+
+
+def _numeric(side: Side) -> tuple[str, ...]:
+    """The columns of a side table that can be channels."""
+    return tuple(name for name in facts(side) if side.columns[name].dtype.kind in "biuf")
 
 
 def _names(given: Json, column: str) -> tuple[str, ...] | None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array
+from plait.media.content import UnreadableError
+from plait.media.nested import moments, parsed, transposed
 
-__all__ = ["LARGEST", "Steps", "UnreadableError", "decode", "moments"]
+__all__ = ["LARGEST", "Steps", "decode"]
 
-DAY = 86_400.0
 LARGEST = float(np.finfo(np.float32).max)  # what a step may hold
-LONGEST_TEXT = 1 << 26  # characters of JSON in a cell
-
-
-class UnreadableError(ValueError):
-    """A cell holds no sequence of numbers; the message is the reason of its `Fault`."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +47,9 @@ def decode(cell: object, time_key: str = "time", wanted: tuple[str, ...] | None 
     UnreadableError
         If the cell is anything else, is infinite or beyond float32 somewhere, or has a step without a time.
     """
-    if isinstance(cell, str):
-        cell = _parse(cell)
-    if isinstance(cell, np.ndarray) and cell.dtype.kind == "O":
-        cell = cell.tolist()
+    cell = parsed(cell, "a sequence of numbers")
     if isinstance(cell, Sequence) and len(cell) and isinstance(cell[0], Mapping):
-        cell = _channels(cell, time_key, wanted)
+        cell = transposed(cell, None if wanted is None else (*wanted, time_key))
     if isinstance(cell, Mapping):
         steps = _named(cell, time_key, wanted)
     elif isinstance(cell, Sequence | np.ndarray) and not isinstance(cell, bytes):
@@ -69,76 +59,6 @@ def decode(cell: object, time_key: str = "time", wanted: tuple[str, ...] | None 
     if np.any(np.abs(steps.values) > LARGEST):
         raise UnreadableError("infinity, or a number beyond 3.4e38")
     return None if np.isnan(steps.values).all() else steps
-
-
-def moments(values: object) -> npt.NDArray[np.float64]:
-    """Times as float64: days since 1970 for datetimes and ISO texts (UTC where no zone is given), numbers as they are.
-
-    Raises
-    ------
-    UnreadableError
-        If a time is missing or is neither a number nor a date.
-    """
-    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-    if array.ndim != 1:
-        raise UnreadableError("the times are not a flat list")
-    if array.dtype.kind == "M":
-        time = array.astype("datetime64[ns]").astype(np.int64) / (DAY * 1e9)
-        time[np.isnat(array)] = np.nan
-    elif array.dtype.kind in "iuf":
-        time = array.astype(np.float64)
-    else:
-        time = np.array([_moment(item) for item in array.tolist()], np.float64)
-    if not np.isfinite(time).all():
-        raise UnreadableError("a step has no time")
-    return time
-
-
-def _moment(item: object) -> float:
-    if isinstance(item, int | float | np.integer | np.floating) and not isinstance(item, bool):
-        return _number(item)
-    if isinstance(item, np.datetime64):
-        item = item.astype("datetime64[us]").item()
-    if isinstance(item, str):
-        text = item
-        try:
-            item = datetime.fromisoformat(text)
-        except ValueError:
-            raise UnreadableError(f"{text[:30]!r} is not a time") from None
-    if isinstance(item, datetime):
-        return (item if item.tzinfo else item.replace(tzinfo=UTC)).timestamp() / DAY
-    if isinstance(item, date):
-        return (item - date(1970, 1, 1)).days
-    raise UnreadableError("a step has no time")
-
-
-def _number(item: int | float | np.integer[Any] | np.floating[Any]) -> float:
-    try:
-        return float(item)
-    except OverflowError:
-        raise UnreadableError("a time beyond every calendar") from None
-
-
-def _parse(text: str) -> object:
-    if not text.lstrip().startswith(("[", "{")):
-        raise UnreadableError("a text is not a sequence of numbers")
-    if len(text) > LONGEST_TEXT:
-        raise UnreadableError(f"a text of {len(text):,} characters (allowed: {LONGEST_TEXT:,})")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise UnreadableError("a text that is not JSON") from None
-
-
-def _channels(records: Sequence[object], time_key: str, wanted: tuple[str, ...] | None) -> dict[str, list[object]]:
-    """Records to channels; a key that a record lacks is a step at which that channel was not observed."""
-    keys: dict[str, None] = {}
-    for record in records:
-        if not isinstance(record, Mapping):
-            raise UnreadableError("records and other items mixed")
-        keys.update(dict.fromkeys(record))
-    kept = [key for key in keys if wanted is None or key in wanted or key == time_key]
-    return {key: [record.get(key) for record in records] for key in kept}  # type: ignore[attr-defined]
 
 
 def _named(cell: Mapping[str, object], time_key: str, wanted: tuple[str, ...] | None) -> Steps:

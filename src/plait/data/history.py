@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Column, Side
 
-__all__ = ["History", "channels_of"]
+__all__ = ["History", "facts"]
+
+DAY = 86_400.0
 
 
-def channels_of(side: Side) -> tuple[str, ...]:
-    """The numeric columns of a side table, its key and time aside."""
-    own = {side.key, side.time}
-    return tuple(name for name, values in side.columns.items() if name not in own and values.dtype.kind in "biuf")
+def facts(side: Side) -> tuple[str, ...]:
+    """The columns of a side table, its key and time aside."""
+    return tuple(name for name in side.columns if name not in {side.key, side.time})
 
 
 @dataclass(frozen=True)
@@ -27,41 +28,45 @@ class History:
     ----------
     side
         The table that was sorted.
+    order
+        Its rows that anyone may see, sorted: int64 ``S``.
     keys
         Its distinct keys, sorted: float64 or str ``K``.
     moments
         Its distinct times, sorted: float64 ``M``, seconds since 1970 (numbers count as seconds).
     place
         Key and time of each sorted row as one rising number: int64 ``S``.
-    values
-        float64 ``S x C``.
     time
         float64 ``S``, days since 1970, or None for a table without times.
     """
 
     side: Side
+    order: npt.NDArray[np.int64]
     keys: Array
     moments: npt.NDArray[np.float64]
     place: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
     time: npt.NDArray[np.float64] | None
 
     @classmethod
-    def of(cls, side: Side, names: tuple[str, ...]) -> Self:
+    def of(cls, side: Side) -> Self:
         """Sort a side table; rows whose time is missing are left out, since nobody knows when they became known."""
-        values = np.stack([side.columns[name].astype(np.float64) for name in names], axis=1)
         keys, code = np.unique(_keys(side.columns[side.key]), return_inverse=True)
         if side.time is None:
             order = np.argsort(code, kind="stable")
-            return cls(side, keys, np.full(1, -np.inf), code[order] * 2, values[order], None)
+            return cls(side, order, keys, np.full(1, -np.inf), code[order] * 2, None)
         stamps = side.columns[side.time]
         dated = stamps.dtype.kind == "M"
         seconds = stamps.astype("datetime64[ns]").astype(np.int64) / 1e9 if dated else stamps.astype(np.float64)
-        known = ~np.isnat(stamps) if dated else np.isfinite(seconds)
+        known = np.flatnonzero(~np.isnat(stamps) if dated else np.isfinite(seconds))
         moments, rank = np.unique(seconds[known], return_inverse=True)
         place = code[known] * (len(moments) + 1) + rank
-        order = np.argsort(place, kind="stable")
-        return cls(side, keys, moments, place[order], values[known][order], seconds[known][order] / 86_400.0)
+        sorted_ = np.argsort(place, kind="stable")
+        order = known[sorted_]
+        return cls(side, order, keys, moments, place[sorted_], seconds[order] / DAY)
+
+    def values(self, name: str) -> Array:
+        """A column of the table in sorted order."""
+        return self.side.columns[name][self.order]
 
     def spans(self, column: Column, longest: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """First and last + 1 sorted row that each row of `column` sees, its most recent `longest` at most."""
