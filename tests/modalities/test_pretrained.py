@@ -195,7 +195,7 @@ def test_pictures_and_sounds_have_encoders_too(tmp_path: Path) -> None:
     )
     transformers.Wav2Vec2Model(config).save_pretrained(tmp_path / "wav")
     (tmp_path / "wav" / "preprocessor_config.json").write_text(json.dumps({"sampling_rate": 8000}))
-    check_both_doors(source("audio", pretrained=str(tmp_path / "wav"), rate=8000))
+    check_both_doors(source("audio", pretrained=str(tmp_path / "wav")))
 
 
 def check_both_doors(told: Source) -> None:
@@ -207,8 +207,10 @@ def check_both_doors(told: Source) -> None:
     column = Column("cell", made.values, made.present)
     room = registry.room(told)(told).fit([(column,)], context(30))
     batch = room.transform((column,))
-    plain = inner(Source("cell", told.modality, ("cell",), {"cell": {}}))
-    np.testing.assert_array_equal(batch.present, plain.fit([(column,)], context(30)).transform((column,)).present)
+    plain = inner(Source("cell", told.modality, ("cell",), {"cell": {}})).fit([(column,)], context(30))
+    np.testing.assert_array_equal(batch.present, plain.transform((column,)).present)
+    again = registry.room(told).from_state(told, room.state())
+    np.testing.assert_array_equal(again.features(again.transform((column,))).values, room.features(batch).values)
     features = room.features(batch)
     new = [i for i, name in enumerate(features.names) if name.startswith("pretrained")]
     assert new

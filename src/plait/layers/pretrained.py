@@ -58,7 +58,7 @@ class Body(nn.Module):
         """Prepared arrays (see `prepare`) of one mini-batch as padded tensors."""
         tensors = {"present": torch.from_numpy(np.asarray(inputs.present, bool))}
         if self.form == "pixels":
-            return tensors | {"pixels": torch.from_numpy(np.ascontiguousarray(dense(inputs, "pixels")))}
+            return tensors | {"pixels": torch.tensor(dense(inputs, "pixels"))}
         rows = ragged(inputs, self.form)
         limit = int(rows.lengths.max(initial=1))
         if self.form == "steps":

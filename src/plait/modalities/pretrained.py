@@ -135,6 +135,7 @@ class Pretrained:
         from plait.layers.pretrained import check
 
         check(self._checkpoint, self._form)
+        self._adapt()
         self._inner.fit(chunks, context)
         if not self.frozen or "features" not in context.doors or not self._components:
             return self
@@ -155,6 +156,17 @@ class Pretrained:
             scale = signs * np.sqrt(len(vectors)) / size[:count]
             self._axes = (axes[:count] * scale[:, None]).T.astype(np.float32)
         return self
+
+    def _adapt(self) -> None:
+        """Let the room give what the encoder was made for, where the user left it open."""
+        made_for: dict[str, Json] = {}
+        if self._form == "pixels":
+            size = self._checkpoint.config.image_size
+            made_for["size"] = size if isinstance(size, int) else list(size)
+        elif self._form == "waves":
+            made_for["rate"] = self._checkpoint.preprocessing.get("sampling_rate", 16_000)
+        self._inner_options = {**made_for, **self._inner_options}
+        self._inner = type(self._inner)(replace(self.source, options={self._column: self._inner_options}))
 
     @property
     def _width(self) -> int:
@@ -247,7 +259,8 @@ class Pretrained:
         return encoder
 
     def state(self) -> State:
-        values = {"digest": self._checkpoint.digest, "files": list(self._checkpoint.texts)}
+        values: dict[str, Json] = {"digest": self._checkpoint.digest, "files": list(self._checkpoint.texts)}
+        values["options"] = self._inner_options
         texts = {f"file{i}": text for i, text in enumerate(self._checkpoint.texts.values())}
         arrays: Mapping[str, Array] = {"mean": self._mean, "axes": self._axes}
         return State(self.version, values, arrays, texts, {"room": self._inner.state()})
@@ -260,6 +273,7 @@ class Pretrained:
             known = f"version {state.version}, known: {cls.version}"
             raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
         room = cls(source)
+        room._inner_options = dict(state.values["options"])
         inner = replace(source, options={room._column: room._inner_options})
         room._inner = registry.get("modalities", source.modality).from_state(inner, state.parts["room"])
         texts = {name: state.texts[f"file{i}"] for i, name in enumerate(state.values["files"])}

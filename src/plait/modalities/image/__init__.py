@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from plait import registry
-from plait.contracts import Batch, Column, Encoder, Fault, Features, FitContext, Json, Source, State
+from plait.contracts import Batch, Column, Encoder, Fault, Features, FitContext, Items, Json, Source, State
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.media.content import MAX_BYTES, looks_like_file
 from plait.media.decode import Arrays, decoded
@@ -128,6 +128,11 @@ class Image:
         names = tuple(f"{self._column}.{name}" for name in self._names)
         no = np.zeros(len(names), bool)
         return Features(values, names, ~np.isnan(values), no, no)
+
+    def items(self, batch: Batch) -> Items:
+        """The pictures, for pretrained encoders."""
+        pixels = np.asarray(batch.arrays["pixels"])
+        return Items("pixels", np.broadcast_to(pixels, (*pixels.shape[:3], 3)))
 
     def inputs(self, batch: Batch) -> Batch:
         """The pictures alone."""
