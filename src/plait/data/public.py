@@ -21,10 +21,11 @@ from plait.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dataset", "bank_marketing", "german_credit", "lendingclub", "taiwan_credit"]
+__all__ = ["Dataset", "bank_marketing", "fsdd", "german_credit", "lendingclub", "taiwan_credit"]
 
 RATE = ("grade", "sub_grade", "int_rate", "installment")
 AFTERWARDS = ("total_pymnt", "recoveries")
+SPOKEN = re.compile(r"([0-9])_([a-z]+)_[0-9]+\.wav")
 MARKS = re.compile(r"<br\s*/?>|Borrower added on \d\d/\d\d/\d\d\s*[>-]?", re.IGNORECASE)
 TAIWAN = {
     "X1": "credit_limit",
@@ -50,7 +51,7 @@ class Dataset:
     frame
         Features, target, and the columns named below; in time order where there is a time.
     target
-        Name of the target column (0/1).
+        Name of the target column (0/1, or a class).
     time, label_time
         Names of the columns with the row's moment and the moment at which its outcome was known, or None.
     ignore
@@ -207,6 +208,31 @@ def bank_marketing(folder: str | os.PathLike[str] | None = None) -> Dataset:
         split=np.arange(len(frame)) >= int(0.8 * len(frame)),
         notes="Left out: duration (known only after the call). Row order is time; the base rate rises fivefold.",
     )
+
+
+def fsdd(folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load 1,200 recordings of six people saying English digits, 8 kHz (Free Spoken Digit Dataset); target ``digit``.
+
+    Files: ``fsdd/{digit}_{speaker}_{index}.wav``, 20 a digit and speaker. Figures: leave one speaker out, so
+    ``speaker`` is a group, to be ignored. ``sound`` is the file's name; ``frame.attrs["folder"]`` says where it lies.
+    `folder` and errors: see `lendingclub`.
+    """
+    import pandas as pd
+
+    home = _path(folder, "fsdd/0_george_0.wav").parent
+    names = sorted(path.name for path in home.glob("*.wav"))
+    parts = [SPOKEN.fullmatch(name) for name in names]
+    known = [found for found in parts if found]
+    frame = pd.DataFrame(
+        {
+            "sound": [found[0] for found in known],
+            "speaker": [found[2] for found in known],
+            "digit": [int(found[1]) for found in known],
+        }
+    )
+    frame.attrs["folder"] = str(home)
+    notes = "Six speakers: figures are of the speaker left out, who is never heard in training."
+    return Dataset(frame, target="digit", ignore=("speaker",), notes=notes)
 
 
 def _path(folder: str | os.PathLike[str] | None, name: str) -> Path:

@@ -16,8 +16,10 @@ __all__ = ["LogMel", "MelConvTokens", "MelGRUTokens"]
 
 BANDS = 48
 HOP, WINDOW = 0.010, 0.025  # seconds
-POOLS = ((1, 2), (2, 2), (2, 2))  # frames and bands that become one, block by block
+POOLS = ((2, 2), (2, 2), (1, 2))  # frames and bands that become one, block by block
 STEP = 4  # frames that become one in all
+AT_ONCE = 120  # seconds of sound whose spectra are in memory outside training
+LONGEST = 10.0  # seconds that a step of training sees of a sound
 RANGE = 6.0  # powers of ten under a sound's loudest band that are told apart
 WARPS = tuple(0.84 + 0.02 * i for i in range(17))  # of the vocal tract (Jaitly & Hinton use 0.8 to 1.2)
 SPEEDS = (0.85, 1.15)
@@ -35,7 +37,8 @@ class LogMel(nn.Module):
     In training, each sound is played faster or slower by up to 15% (Ko et al., "Audio augmentation for speech
     recognition", 2015), shifted by up to 50 ms, joined by noise 10 to 40 dB under it, its frequencies warped by up to
     16% (vocal tract length perturbation; Jaitly & Hinton, 2013), and two spans of bands and of frames are hidden
-    (SpecAugment; Park et al., 2019). All draws come from torch's own generator.
+    (SpecAugment; Park et al., 2019). Of longer sounds it hears 10 seconds from anywhere. All draws come from torch's
+    own generator.
 
     Parameters
     ----------
@@ -86,8 +89,11 @@ class LogMel(nn.Module):
         rows, longest = x_BT.shape
         speed_B = torch.empty(rows).uniform_(*SPEEDS)
         shift_B = torch.empty(rows).uniform_(-SHIFT, SHIFT) * self.rate
+        start_B = torch.rand(rows) * (lengths_B - LONGEST * self.rate).clamp(min=0)
+        lengths_B = (lengths_B - start_B).clamp(max=LONGEST * self.rate)
         lengths_B = (lengths_B / speed_B + shift_B).long().clamp(min=1) * (lengths_B > 0)
-        place_BT = (torch.arange(max([1, *lengths_B.tolist()])) - shift_B[:, None]) * speed_B[:, None]
+        time_T = torch.arange(max([1, *lengths_B.tolist()]))
+        place_BT = (time_T - shift_B[:, None]) * speed_B[:, None] + start_B[:, None]
         left_BT = place_BT.floor()
         part_BT = place_BT - left_BT
         index_BT = left_BT.long()
@@ -161,7 +167,7 @@ class MelConvTokens(nn.Module):
         rate: int,
         max_tokens: int = 8,
         augment: bool = True,
-        channels: tuple[int, int, int] = (24, 48, 64),
+        channels: tuple[int, int, int] = (16, 32, 64),
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -184,7 +190,21 @@ class MelConvTokens(nn.Module):
         }
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
-        x_BFM, there_BF = self.mel(tensors["samples"], tensors["lengths"])
+        samples_BT, lengths_B = tensors["samples"], tensors["lengths"]
+        # Outside training a few rows at a time: spectra of hundreds of long sounds would fill the memory.
+        rows = len(samples_BT) if self.training else max(1, AT_ONCE * self.mel.rate // samples_BT.shape[1])
+        values, masks = (
+            [self.position.new_empty(0, *self.position.shape)],
+            [lengths_B.new_empty(0, self.max_tokens) > 0],
+        )
+        for first in range(0, len(samples_BT), max(1, rows)):
+            tokens = self._tokens(samples_BT[first : first + rows], lengths_B[first : first + rows])
+            values.append(tokens.values_BTD)
+            masks.append(tokens.mask_BT)
+        return Tokens(torch.cat(values), torch.cat(masks))
+
+    def _tokens(self, samples_BT: torch.Tensor, lengths_B: torch.Tensor) -> Tokens:
+        x_BFM, there_BF = self.mel(samples_BT, lengths_B)
         short = -x_BFM.shape[1] % STEP
         x_BCFM, there_BF = nn.functional.pad(x_BFM, (0, 0, 0, short))[:, None], nn.functional.pad(there_BF, (0, short))
         for block in self.blocks:
@@ -215,7 +235,7 @@ class MelGRUTokens(MelConvTokens):
         rate: int,
         max_tokens: int = 8,
         augment: bool = True,
-        channels: tuple[int, int, int] = (24, 48, 64),
+        channels: tuple[int, int, int] = (16, 32, 64),
         dropout: float = 0.1,
     ) -> None:
         super().__init__(width, rate, max_tokens, augment, channels, dropout)
@@ -223,8 +243,6 @@ class MelGRUTokens(MelConvTokens):
         self.back = nn.GRU(width, width, batch_first=True)
 
     def steps(self, x_BTD: torch.Tensor, there_BT: torch.Tensor) -> torch.Tensor:
-        if not len(x_BTD):
-            return x_BTD
         count_B1, time_T = there_BT.sum(dim=1, keepdim=True), torch.arange(there_BT.shape[1])
         mirror_BT = torch.where(there_BT, count_B1 - 1 - time_T, time_T)[..., None].expand_as(x_BTD)
         forth_BTD, _ = self.forth(x_BTD)

@@ -145,8 +145,9 @@ def _pitch(x: Reals, rate: int, frames: _Frames) -> _Pitch:
     row = np.arange(len(r))
     a, b, c = before[row, best], middle[row, best], after[row, best]
     bend = np.minimum(a - 2 * b + c, -1e-9)
-    found = rate / (lags[best] + 0.5 * (a - c) / bend)
-    top = np.clip(b - (a - c) ** 2 / (8 * bend), 0.0, 1.0)
+    offset = np.clip(0.5 * (a - c) / bend, -0.5, 0.5)
+    found = rate / (lags[best] + offset)
+    top = np.clip(b - 0.25 * (a - c) * offset, 0.0, 1.0)
     voiced = peak.any(axis=1) & (top > VOICED)
     if voiced.any():  # a frame an octave off says nothing
         voiced &= np.abs(np.log2(found / np.median(found[voiced]))) < 0.8
