@@ -1,0 +1,240 @@
+"""Links sorted so that what an entity had to do with whom by a moment is one slice, found by binary search.
+
+All sums of amounts and attributes are of whole numbers, in small units: they are exact, so that links of later, or of
+others, cannot move them by a rounding error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Ragged, Side
+from plait.errors import unknown
+from plait.modalities.graph.entities import entities, mix
+from plait.modalities.graph.layout import Layout
+
+__all__ = ["Contacts", "Incidence", "LinkTable", "Whole", "latest", "running"]
+
+Whole = npt.NDArray[np.int64]
+FINE = 10_000.0  # units that the usual amount, or one spread of an attribute, has
+LARGEST = 1e12  # units counted of one number: sums of nine million such links still fit in 64 bits
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """Links by one of their ends.
+
+    Parameters
+    ----------
+    place
+        Entity and rank of time as one rising number, ``entity * stride + rank``: int64 ``S``.
+    other, link
+        The entity at the other end, and what is met there: int64 ``S``.
+    stride
+        Distinct moments plus one.
+    """
+
+    place: Whole
+    other: Whole
+    link: Whole
+    stride: int
+
+    @classmethod
+    def of(cls, owner: Whole, rank: Whole, other: Whole, link: Whole, tie: Array, stride: int) -> Self:
+        """Sort by owner and time, then by `tie`."""
+        place = owner * stride + rank
+        order = np.lexsort((tie, place))
+        return cls(place[order], other[order], link[order], stride)
+
+    def at(self, entity: Whole, seen: Whole) -> Whole:
+        """The first position of links of `entity` (-1: of none) from rank `seen` on."""
+        return np.where(entity < 0, 0, np.searchsorted(self.place, entity * self.stride + seen))
+
+    def spans(self, entity: Whole, seen: Whole) -> tuple[Whole, Whole]:
+        """First and last + 1 position of what each entity had before rank `seen`."""
+        return self.at(entity, np.zeros_like(seen)), self.at(entity, seen)
+
+
+class Contacts:
+    """Who met whom, and when first: an incidence of distinct pairs, and a look-up of single ones."""
+
+    def __init__(self, owner: Whole, other: Whole, rank: Whole, tie: Array, size: int, stride: int) -> None:
+        key = owner * size + other
+        order = np.lexsort((rank, key))
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        self.size = size
+        self.keys = key[order][starts]
+        self.first = rank[order][starts]
+        chosen = order[starts]
+        pair = np.arange(len(starts))
+        self.met = Incidence.of(owner[chosen], self.first, other[chosen], pair, tie[chosen], stride)
+
+    def find(self, a: Whole, b: Whole) -> Whole:
+        """The number of each pair, -1 where the two never met."""
+        if not len(self.keys):
+            return np.full(a.shape, -1, np.int64)
+        key = a * self.size + b
+        found = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        return np.where((self.keys[found] == key) & (a >= 0) & (b >= 0), found, -1)
+
+    def known(self, a: Whole, b: Whole, seen: Whole) -> npt.NDArray[np.bool_]:
+        """Whether the two had met before rank `seen`."""
+        pair = self.find(a, b)
+        if not len(self.keys):
+            return np.zeros(a.shape, bool)
+        return np.asarray((pair >= 0) & (self.first[pair] < seen))
+
+
+class LinkTable:
+    """A side table of links, compiled.
+
+    Links without an end, and links of an entity to itself, are left out.
+
+    Attributes
+    ----------
+    entities
+        uint64 ``n``, sorted: the hashes of all entities.
+    moments
+        float64 ``M``, sorted: the distinct times of links, in seconds; one of minus infinity where they have none.
+    links, out, into
+        Links by either end, by their source and by their target; where links have no direction, all are the first.
+    contacts, contacts_out, contacts_in
+        The same, once for each pair.
+    between
+        Links by the number of their pair in `contacts`.
+    ranks
+        PageRank by the rank of time that it was taken at, kept once it was asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the table lacks a column of the layout.
+    """
+
+    def __init__(self, side: Side, layout: Layout) -> None:
+        for name in layout.columns:
+            if name not in side.columns:
+                raise unknown(f"column of links {side.name!r}", name, side.columns)
+        self.side, self.layout = side, layout
+        keys, ends = side.columns[layout.key], side.columns[layout.target]
+        source, known = entities(keys, np.ones(len(keys), bool))
+        target, reached = entities(ends, np.array([cell is not None for cell in ends.tolist()], bool))
+        self.kept = np.flatnonzero(known & reached & (source != target))
+        both = np.concatenate([source[self.kept], target[self.kept]])
+        self.entities, codes = np.unique(both, return_inverse=True)
+        self.source, self.target = codes[: len(self.kept)], codes[len(self.kept) :]
+        if layout.time is None:
+            self.moments, self.rank = np.full(1, -np.inf), np.zeros(len(self.kept), np.int64)
+        else:
+            self.moments, self.rank = np.unique(side.columns[layout.time][self.kept], return_inverse=True)
+        self.stride = len(self.moments) + 1
+        self.ranks: dict[int, npt.NDArray[np.float64]] = {}
+        self._sort()
+
+    def _sort(self) -> None:
+        size, stride, rank = len(self.entities), self.stride, self.rank
+        owner, other = np.concatenate([self.source, self.target]), np.concatenate([self.target, self.source])
+        tie, twice = mix(self.entities[owner], self.entities[other]), np.concatenate([rank, rank])
+        link = np.arange(len(rank))
+        self.links = Incidence.of(owner, twice, other, np.concatenate([link, link]), tie, stride)
+        self.contacts = Contacts(owner, other, twice, tie, size, stride)
+        pair = self.contacts.find(owner, other)
+        self.between = Incidence.of(pair, twice, other, np.concatenate([link, link]), np.zeros(len(pair)), stride)
+        self.out = self.into = self.links
+        self.contacts_out = self.contacts_in = self.contacts
+        if self.layout.directed:
+            e = len(rank)
+            self.out = Incidence.of(self.source, rank, self.target, link, tie[:e], stride)
+            self.into = Incidence.of(self.target, rank, self.source, link, tie[e:], stride)
+            self.contacts_out = Contacts(self.source, self.target, rank, tie[:e], size, stride)
+            self.contacts_in = Contacts(self.target, self.source, rank, tie[e:], size, stride)
+
+    def code(self, hashes: npt.NDArray[np.uint64]) -> Whole:
+        """The place of each entity, -1 where no link has it."""
+        if not len(self.entities):
+            return np.full(len(hashes), -1, np.int64)
+        found = np.minimum(np.searchsorted(self.entities, hashes), len(self.entities) - 1)
+        return np.where(self.entities[found] == hashes, found, -1)
+
+    @cached_property
+    def amount(self) -> Whole:
+        """Of each link, in units of ``layout.usual / FINE``; a missing one counts as nothing."""
+        assert self.layout.amount is not None
+        given = self.side.columns[self.layout.amount].astype(np.float64)[self.kept]
+        return whole(given / self.layout.usual)
+
+    @cached_property
+    def kind(self) -> Whole:
+        """Code of each link's kind: 1, 2, ... in the layout's order, 0 for any other."""
+        assert self.layout.kind is not None
+        code = {name: i + 1 for i, name in enumerate(self.layout.kinds)}
+        given = self.side.columns[self.layout.kind][self.kept].tolist()
+        return np.fromiter((code.get(str(cell), 0) for cell in given), np.int64, len(given))
+
+    @cached_property
+    def attributes(self) -> tuple[Whole, Whole]:
+        """Attributes of the source and of the target of each link, in spreads / FINE from the centre: ``E x A``."""
+        return self._ends(self.layout.key), self._ends(self.layout.target)
+
+    def _ends(self, end: str) -> Whole:
+        out = np.zeros((len(self.kept), len(self.layout.attributes)), np.int64)
+        for i, name in enumerate(self.layout.attributes):
+            given = self.side.columns.get(f"{end}.{name}")
+            if given is not None:
+                values = given.astype(np.float64)[self.kept]
+                out[:, i] = whole((values - self.layout.centre[i]) / self.layout.spread[i])
+        return out
+
+    def of_other(self, other: Whole, link: Whole) -> Whole:
+        """Attributes of the entity at the other end of each link, as told by the link: ``S x A``."""
+        source, target = self.attributes
+        return np.where((self.target[link] == other)[:, None], target[link], source[link])
+
+    @cached_property
+    def sums_out(self) -> Whole:
+        """Running sums of amounts over `out`; `sums_in` and `sums` likewise."""
+        return running(self.amount[self.out.link])
+
+    @cached_property
+    def sums_in(self) -> Whole:
+        return running(self.amount[self.into.link])
+
+    @cached_property
+    def sums(self) -> Whole:
+        return running(self.amount[self.links.link])
+
+    @cached_property
+    def attribute_sums(self) -> Whole:
+        """Running sums over `links` of the attributes of the other end: ``(S + 1) x A``."""
+        return running(self.of_other(self.links.other, self.links.link))
+
+    @cached_property
+    def kind_sums(self) -> tuple[Whole, Whole]:
+        """Running counts of each kind over `out` and `into`: ``(S + 1) x kinds``."""
+        kinds = np.arange(1, len(self.layout.kinds) + 1)
+        return (
+            running((self.kind[self.out.link][:, None] == kinds).astype(np.int64)),
+            running((self.kind[self.into.link][:, None] == kinds).astype(np.int64)),
+        )
+
+
+def whole(values: npt.NDArray[np.float64]) -> Whole:
+    """Numbers in units of 1 / FINE, bounded, 0 where there is none."""
+    return np.rint(np.clip(np.nan_to_num(values, nan=0.0) * FINE, -LARGEST, LARGEST)).astype(np.int64)
+
+
+def running(values: Whole) -> Whole:
+    """Sums up to each position, with 0 in front."""
+    return np.concatenate([np.zeros((1, *values.shape[1:]), np.int64), np.cumsum(values, axis=0)])
+
+
+def latest(first: Whole, last: Whole, limit: int) -> Ragged:
+    """Positions of each span, its last `limit` at most."""
+    lengths = np.minimum(last - first, limit)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return Ragged(np.repeat(last - offsets[1:], lengths) + np.arange(offsets[-1]), offsets)
