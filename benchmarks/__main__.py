@@ -26,8 +26,9 @@ and in brackets ours minus the baseline's, with the interval of that paired diff
 
 
 def names() -> list[str]:
-    """All benchmarks: the modules here that are not the machinery."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in MACHINERY)
+    """All benchmarks: the modules here and one folder below that are not the machinery."""
+    found = [path.relative_to(HERE).with_suffix("") for path in (*HERE.glob("*.py"), *HERE.glob("*/*.py"))]
+    return sorted(".".join(path.parts) for path in found if path.stem not in MACHINERY)
 
 
 def sections(page: str) -> dict[str, str]:
