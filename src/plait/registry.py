@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, str]] = {
         "graph": "plait.modalities.graph:Graph",
         "image": "plait.modalities.image:Image",
         "mesh": "plait.modalities.mesh:Mesh",
+        "video": "plait.modalities.video:Video",
         "list": "plait.modalities.list:List",
     },
     "encoders": {
@@ -47,6 +48,8 @@ KINDS: dict[str, dict[str, str]] = {
         "pixel_rows": "plait.layers.pictures:PixelRows",
         "points": "plait.layers.points:PointTokens",
         "pointnet": "plait.layers.points:PointNetTokens",
+        "film_gru": "plait.layers.film:FilmGRU",
+        "film_attention": "plait.layers.film:FilmAttention",
     },
     "embedders": {
         "minilm": "plait.embedders.minilm:MiniLM",

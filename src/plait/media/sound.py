@@ -136,11 +136,11 @@ def wav(samples: Samples, rate: int) -> bytes:
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[InputContainer]:
+def opened(data: bytes, formats: str = FORMATS) -> Iterator[InputContainer]:
     """A PyAV container over bytes that reaches nothing beside them; its errors become `UnreadableError`."""
     import av
 
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    options = {"format_whitelist": formats, "protocol_whitelist": "none"}
     try:
         with av.open(io.BytesIO(data), container_options=options, metadata_errors="replace") as container:
             assert isinstance(container, av.container.InputContainer)

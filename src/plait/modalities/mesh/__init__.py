@@ -11,6 +11,7 @@ import numpy.typing as npt
 from plait import registry
 from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Json, Source, State
 from plait.errors import ArtifactError, ConfigError, unknown
+from plait.layers.padding import dense
 from plait.media.content import looks_like_file
 from plait.media.decode import decoded
 from plait.media.meshes import MAX_VERTICES, Surface, file_kind, given_mesh, read_mesh, sampled
@@ -113,7 +114,7 @@ class Mesh:
         parts = [np.empty((0, len(MEASURES)))]
         for columns in chunks:
             batch = self.transform(columns)
-            parts.append(_dense(batch, "measures")[batch.present])
+            parts.append(dense(batch, "measures")[batch.present])
         measures = np.concatenate(parts)
         for i, values in enumerate(measures.T):
             seen = _logged(values[np.isfinite(values)], MEASURES[i])
@@ -165,15 +166,15 @@ class Mesh:
         names = tuple(f"{self._column}.{name}" for name in (*MEASURES, *SPREADS))
         out = np.full((len(batch), len(names)), np.nan)
         rows = np.flatnonzero(batch.present)
-        out[rows, : len(MEASURES)] = _dense(batch, "measures")[rows]
-        out[rows, len(MEASURES) :] = spreads(_dense(batch, "points")[rows])
+        out[rows, : len(MEASURES)] = dense(batch, "measures")[rows]
+        out[rows, len(MEASURES) :] = spreads(dense(batch, "points")[rows])
         present = np.isfinite(out)
         values = np.clip(out, -LARGEST, LARGEST).astype(np.float32)
         return Features(values, names, present, np.zeros(len(names), bool), np.zeros(len(names), bool))
 
     def inputs(self, batch: Batch) -> Batch:
         """The points as they are, and ``numbers``: scaled measures, bounded, with a mask of those that are absent."""
-        measures = _dense(batch, "measures")
+        measures = dense(batch, "measures")
         logged = np.stack([_logged(column, name) for column, name in zip(measures.T, MEASURES, strict=True)], axis=1)
         numbers = np.arcsinh((logged - self._location) / self._scale)
         absent = ~np.isfinite(numbers)
@@ -226,9 +227,3 @@ def _logged(values: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float6
     """Sizes and counts by their logarithm, the rest as it is."""
     by_size = name.startswith(("volume", "area", "extent", "vertices", "faces")) and name != "area_to_box"
     return np.log(np.maximum(values, 1e-30)) if by_size else values
-
-
-def _dense(batch: Batch, name: str) -> Array:
-    array = batch.arrays[name]
-    assert isinstance(array, np.ndarray)
-    return array
