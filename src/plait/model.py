@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plait import artifact, registry
-from plait.contracts import Array, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
+from plait.contracts import Array, Batch, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
 from plait.contracts.crossing import unheard
 from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
@@ -132,6 +132,7 @@ class Model:
         if schema.label_time is not None and schema.time is None:
             raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
         fusion = make_fusion(settings.fusion, settings.learner, _with_run(settings))
+        rooms = {source.name: registry.room(source)(source) for source in sources}
         columns = source_columns(frame, schema, sides)
         context = FitContext(
             targets=head.encode(targets),
@@ -143,18 +144,16 @@ class Model:
             groups=groups_of(frame, schema.group),
             seed=settings.seed,
             threads=settings.threads,
-            doors=fusion.doors(len(frame), len(sources)),
+            doors=fusion.doors(len(frame), tuple(rooms.values())),
             report=report or unheard,
         )
-        rooms: dict[str, Modality] = {}
-        batches = {}
+        batches: dict[str, Batch] = {}
         with single_threaded_blas():
-            for source in sources:
-                context.report(Progress(f"reading {source.name}", len(rooms), len(sources)))
-                room = registry.get("modalities", source.modality)(source)
-                rooms[source.name] = room.fit([columns[source.name]], context)
-                batches[source.name] = room.transform(columns[source.name])
-                watch.lap(f"read {source.name}")
+            for name, room in rooms.items():
+                context.report(Progress(f"reading {name}", len(batches), len(sources)))
+                rooms[name] = room.fit([columns[name]], context)
+                batches[name] = rooms[name].transform(columns[name])
+                watch.lap(f"read {name}")
             evidence = Evidence(Batches(batches, len(frame)), rooms, head, context)
             fitted = fusion.fit(evidence)
             watch.lap("fit")
@@ -241,9 +240,7 @@ class Model:
             schema = Schema.from_json(manifest["schema"])
             head = registry.get("heads", state.values["head"]).from_state(state.parts["head"])
             rooms = {
-                source.name: registry.get("modalities", source.modality).from_state(
-                    source, state.parts["rooms"].parts[source.name]
-                )
+                source.name: registry.room(source).from_state(source, state.parts["rooms"].parts[source.name])
                 for source in schema.sources
             }
             fusion = registry.get("fusions", state.values["fusion"])

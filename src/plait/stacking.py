@@ -21,7 +21,7 @@ from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError
 from plait.evidence import Evidence, Fitted, View
 
-__all__ = ["Part", "Stack", "Stacked", "Unseen", "divisible", "make_fusion", "refit", "unseen"]
+__all__ = ["FEW", "Part", "Stack", "Stacked", "Unseen", "divisible", "make_fusion", "refit", "unseen"]
 
 FEW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
 PULLS = (0.0003, 0.003, 0.03, 3.0)  # strengths of the pull to equal weights, as shares of the rows
@@ -93,9 +93,12 @@ def unseen(
     options: Mapping[str, Mapping[str, Json]],
     *,
     cuts: int = 3,
+    few: int = FEW,
     deadline: float | None = None,
 ) -> Unseen:
     """Fit every part on inner rows and score the rows held out; `fitted` are those of the last of the `cuts` in time.
+
+    Without a time, fewer than `few` rows are held out in folds (`plait.data.splits.inner_pairs`).
 
     Past `deadline` (of `time.monotonic`) no further part is started; the first always runs.
 
@@ -104,7 +107,7 @@ def unseen(
     DataError
         If the rows cannot be divided: one row, or one class.
     """
-    pairs = inner_pairs(evidence.context, few=FEW, cuts=cuts)
+    pairs = inner_pairs(evidence.context, few=few, cuts=cuts)
     if not pairs:
         raise DataError("the training rows cannot be divided to judge parts; use fusion='early'")
     forward = len(pairs) <= cuts

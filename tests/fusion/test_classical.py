@@ -118,9 +118,18 @@ def test_few_rows_get_one_linear_model(loans: tuple[pd.DataFrame, pd.DataFrame])
     assert len(fit(loans[0][:200]).plan_["parts"]) == 2
 
 
-def test_the_plan_depends_on_rows_and_sources_alone() -> None:
-    def names(rows: int, sources: int, **how: Any) -> list[str]:
-        return [part.name for part in registry.get("fusions", "auto")(**how).parts(rows, sources)]
+class Shallow:
+    """A room of which auto sees that it is there."""
+
+
+class Deep:
+    deep = True
+
+
+def test_the_plan_depends_on_rows_and_rooms_alone() -> None:
+    def names(rows: int, rooms: int, signals: int = 0, **how: Any) -> list[str]:
+        told = [Shallow()] * rooms + [Deep()] * signals
+        return [part.name for part in registry.get("fusions", "auto")(**how).parts(rows, told)]
 
     assert names(5_000, 2) == ["early/linear", "early/lightgbm"]
     assert "attention" in names(1_000_000, 2)
@@ -128,7 +137,14 @@ def test_the_plan_depends_on_rows_and_sources_alone() -> None:
     assert names(5_000, 2, learner="lightgbm") == ["early/lightgbm"]
     assert names(10**9, 3, time_budget=1.0) == ["early/linear"]  # the first part always runs
     asked = registry.get("fusions", "auto")(time_budget=1.0)
-    assert asked.doors(10**9, 3) == {"features"}
+    assert asked.doors(10**9, [Shallow()] * 3) == {"features"}
+    # raw signals bring a network at fewer rows, for one source alone, too
+    assert names(5_000, 0, 1) == ["early/linear", "early/lightgbm", "parallel"]
+    assert "parallel" in names(500, 2, 1)
+    assert "parallel" not in names(499, 2, 1)
+    assert names(5_000, 1, 1, learner="linear") == ["early/linear"]
+    assert names(5_000, 1, 1, time_budget=10.0) == ["early/linear", "early/lightgbm"]
+    assert registry.get("fusions", "auto")().doors(5_000, [Deep()]) == {"features", "tokens"}
 
 
 @pytest.fixture(scope="module")

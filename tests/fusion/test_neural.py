@@ -278,7 +278,7 @@ def test_options_shape_the_body_and_are_saved(name, option):
 def test_torch_is_imported_no_earlier_than_fit():
     code = (
         "import sys; from plait import registry\n"
-        f"for name in {NEURAL}: registry.get('fusions', name)().doors(9, 2)\n"
+        f"for name in {NEURAL}: registry.get('fusions', name)().doors(9, [])\n"
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,8 @@ from torch import nn
 
 from plait.layers.columns import ColumnTokens
 from plait.layers.transformer import Transformer
-from plait.training.loop import TrainConfig, hide, matrices, mini_batches
+from plait.training.loop import hide, matrices, mini_batches
+from plait.training.schedule import TrainConfig
 
 
 @settings(deadline=None, max_examples=60)

@@ -62,6 +62,7 @@ def _plan(estimator: Classifier | Regressor, rows: int) -> dict[str, Json]:
     """What a fit on so many rows would do, in the form that the argument `plan` takes."""
     from dataclasses import asdict
 
+    from plait import registry
     from plait.data.schema import Schema
     from plait.stacking import make_fusion
 
@@ -71,5 +72,6 @@ def _plan(estimator: Classifier | Regressor, rows: int) -> dict[str, Json]:
     plan: dict[str, Json] = {"fusion": estimator.fusion, "learner": estimator.learner, "options": options}
     fusion = make_fusion(estimator.fusion, estimator.learner, options)
     if isinstance(estimator.schema, Schema) and hasattr(fusion, "parts"):
-        plan["parts"] = [asdict(part) for part in fusion.parts(rows, len(estimator.schema.sources))]
+        rooms = [registry.room(source)(source) for source in estimator.schema.sources]
+        plan["parts"] = [asdict(part) for part in fusion.parts(rows, rooms)]
     return plan

@@ -34,6 +34,9 @@ class Modality(Protocol):
     """A room: two doors over the cells of one source. The conformance suite says the rest.
 
     `joint` rooms read all their columns as one source; others make each column a source.
+
+    A room may say ``deep: ClassVar[bool] = True``: its cells are raw signals (pixels, sound) of which learned tokens
+    tell more than its features, so that a network is worth trying on few rows already.
     """
 
     name: ClassVar[str]

@@ -6,7 +6,7 @@ plan; it is recorded and can be replayed. A time budget only leaves parts out, b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from time import monotonic
 from typing import ClassVar
@@ -17,13 +17,17 @@ from plait import registry
 from plait.contracts import Head, Json, Modality, State
 from plait.errors import ConfigError, unknown
 from plait.evidence import Evidence
-from plait.stacking import Part, Stack, Stacked, divisible, refit, unseen
+from plait.stacking import FEW, Part, Stack, Stacked, divisible, refit, unseen
+from plait.training.schedule import TrainConfig
 
 __all__ = ["Auto"]
 
 SMALL = 200  # rows under which one linear model is all that can be judged
-SECONDS = {"linear": 4e-4, "lightgbm": 2e-4, "attention": 2.5e-3}  # a row and source, on one core (LendingClub)
 NEURAL = 50_000  # rows from which a network trained from scratch joins: at 20,000 it added nothing (docs/decisions)
+DEEP = 500  # rows from which one joins where a room is `deep`
+SECONDS = {"linear": 4e-4, "lightgbm": 2e-4}  # a row and source, in all its fits, on one core (LendingClub)
+PASS = {"attention": 2.5e-4, "parallel": 1.5e-4}  # a row, source and epoch
+DEEP_PASS = 2e-3  # more for a deep source
 
 
 class Auto:
@@ -60,46 +64,50 @@ class Auto:
         self.options = options or {}
         self.made: dict[str, Json] = {}
 
-    def candidates(self, rows: int, sources: int) -> list[Part]:
-        """The parts worth trying on so many rows and sources, the safest first; a replayed plan's own."""
+    def candidates(self, rows: int, rooms: Collection[Modality]) -> list[Part]:
+        """The parts worth trying on so many rows of these rooms, the safest first; a replayed plan's own."""
         if self.plan is not None:
             return _planned(self.plan)
         learners = ("linear", "lightgbm") if self.learner is None else (self.learner,)
         early = [Part(f"early/{name}", "early", name) for name in learners]
         if rows < SMALL:
             return early[:1]
-        if sources > 1 and rows >= NEURAL and self.learner is None:
+        if self.learner is None and rows >= NEURAL and len(rooms) > 1:
             early.append(Part("attention", "attention"))
+        elif self.learner is None and rows >= DEEP and deep(rooms):
+            early.append(Part("parallel", "parallel"))
         return early
 
-    def parts(self, rows: int, sources: int) -> list[Part]:
+    def parts(self, rows: int, rooms: Collection[Modality]) -> list[Part]:
         """The candidates, in order, that the budget pays for by the cost model; at least one."""
-        parts = self.candidates(rows, sources)
+        parts = self.candidates(rows, rooms)
         if self.time_budget is None or self.plan is not None:
             return parts
-        total = np.cumsum([estimate(part, rows, sources) for part in parts])
+        total = np.cumsum([estimate(part, rows, rooms) for part in parts])
         return parts[: max(1, int((total <= self.time_budget).sum()))]
 
-    def doors(self, rows: int, sources: int) -> frozenset[str]:
+    def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What the parts will ask of the rooms."""
-        fusions = {part.fusion for part in self.parts(rows, sources)}
-        return frozenset().union(*(registry.make("fusions", name, {}).doors(rows, sources) for name in fusions))
+        fusions = {part.fusion for part in self.parts(rows, rooms)}
+        return frozenset().union(*(registry.make("fusions", name, {}).doors(rows, rooms) for name in fusions))
 
     def fit(self, evidence: Evidence) -> Stacked:
-        rows, sources, head = len(evidence), len(evidence.rooms), evidence.head
-        parts = self.parts(rows, sources)
-        skipped = [part.name for part in self.candidates(rows, sources)[len(parts) :]]
+        rows, rooms, head = len(evidence), evidence.rooms.values(), evidence.head
+        parts = self.parts(rows, rooms)
+        skipped = [part.name for part in self.candidates(rows, rooms)[len(parts) :]]
         for part in parts:
             if part.source is not None and part.source not in evidence.rooms:
                 raise unknown("source in the plan", part.source, evidence.rooms)
         if len(parts) == 1 or not divisible(evidence):
             return self._alone(evidence, parts[0], [part.name for part in parts[1:]] + skipped)
-        cuts = 1 if any(part.fusion == "attention" for part in parts) else 3  # a network is trained once
+        dear = any(part.fusion in PASS for part in parts)  # a network is judged on one holdout
+        cuts = 1 if dear else 3
         if self.plan is not None:
             cuts = self.plan.get("cuts", cuts)
             if cuts not in (1, 3):
                 raise ConfigError(f"the plan has cuts={cuts!r} (allowed: 1 or 3); use the plan of a run.json")
-        seen = unseen(evidence, parts, self.options, cuts=cuts, deadline=self._deadline())
+        few = 0 if dear else FEW
+        seen = unseen(evidence, parts, self.options, cuts=cuts, few=few, deadline=self._deadline())
         run = parts[: seen.scores.shape[1]]
         skipped = [part.name for part in parts[len(run) :]] + skipped
         if len(run) == 1:
@@ -111,7 +119,7 @@ class Auto:
             "parts": [
                 asdict(part)
                 | {
-                    "estimated_seconds": round(estimate(part, rows, sources), 1),
+                    "estimated_seconds": round(estimate(part, rows, rooms), 1),
                     "weight": round(float(w), 4),
                     "unseen_error": round(float(e), 6),
                 }
@@ -139,9 +147,17 @@ class Auto:
         return Stacked.from_state(state, rooms, head)
 
 
-def estimate(part: Part, rows: int, sources: int) -> float:
+def deep(rooms: Collection[Modality]) -> int:
+    """How many of the rooms are of raw signals."""
+    return sum(bool(getattr(room, "deep", False)) for room in rooms)
+
+
+def estimate(part: Part, rows: int, rooms: Collection[Modality]) -> float:
     """Seconds that a part takes in all (held-out fits and the last one), by the cost model."""
-    return SECONDS.get(part.learner or part.fusion, SECONDS["linear"]) * rows * sources
+    if part.fusion not in PASS:
+        return SECONDS.get(part.learner or part.fusion, SECONDS["linear"]) * rows * len(rooms)
+    epochs, _ = TrainConfig().sized(rows)
+    return epochs * rows * (PASS[part.fusion] * len(rooms) + DEEP_PASS * deep(rooms))
 
 
 def _planned(plan: Mapping[str, Json]) -> list[Part]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -44,7 +44,7 @@ class Early:
         self.masking = masking
         self.options = options or {}
 
-    def doors(self, rows: int, sources: int) -> frozenset[str]:
+    def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What is asked of the rooms."""
         return frozenset({"features"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -43,7 +43,7 @@ class Late:
         self.learners = tuple(learners) if learner is None else (learner,)
         self.options = options or {}
 
-    def doors(self, rows: int, sources: int) -> frozenset[str]:
+    def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What is asked of the rooms."""
         return frozenset({"features"})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -15,6 +15,7 @@ from plait.contracts import Batch, Batches, Head, Json, Modality, State
 from plait.data.splits import holdout
 from plait.errors import ArtifactError
 from plait.evidence import Evidence, Fitted, View
+from plait.training.schedule import TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
+FEW = 10_000  # rows up to which a network within a stack is trained a second time, on all of them
 Rule = tuple[bool, str]  # whether an option's value is allowed, and what is
 
 
@@ -55,7 +57,7 @@ class NeuralFusion(Schedule, ABC):
     dropout
         In the body, 0 to below 1.
     epochs, batch_size
-        ``"auto"``: by the number of rows (`plait.training.loop.TrainConfig.sized`).
+        ``"auto"``: by the number of rows (`plait.training.schedule.TrainConfig.sized`).
     learning_rate
         Its peak.
     masking
@@ -104,7 +106,7 @@ class NeuralFusion(Schedule, ABC):
         trained = {field.name for field in fields(Schedule)}
         return {name: value for name, value in asdict(self).items() if name not in trained}
 
-    def doors(self, rows: int, sources: int) -> frozenset[str]:
+    def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What is asked of the rooms."""
         return frozenset({"tokens"})
 
@@ -118,7 +120,7 @@ class NeuralFusion(Schedule, ABC):
         """
         from plait.layers.seeded import reproducible
         from plait.network import build
-        from plait.training.loop import Judge, TrainConfig, train
+        from plait.training.loop import Judge, train
 
         context, head, rooms = evidence.context, evidence.head, evidence.rooms
         config = TrainConfig(
@@ -142,7 +144,9 @@ class NeuralFusion(Schedule, ABC):
             if self.refit and judge is not None:
                 network = build(rooms, head, self.body, self.width)
                 train(network, inputs, head, context, None, replace(config, epochs=history.best_epoch))
-        return FittedNetwork(rooms, head, self, network, asdict(history))
+        fitted = FittedNetwork(rooms, head, self, network, asdict(history))
+        fitted.refits = len(context) < FEW
+        return fitted
 
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedNetwork:
@@ -159,8 +163,6 @@ class NeuralFusion(Schedule, ABC):
 class FittedNetwork(Fitted):
     """A trained network and its rooms. `history` (JSON) tells how the training went."""
 
-    refits: ClassVar[bool] = False
-
     def __init__(
         self,
         rooms: Mapping[str, Modality],
@@ -172,6 +174,7 @@ class FittedNetwork(Fitted):
         super().__init__(rooms, head)
         self.fusion = fusion
         self.network = network
+        self.refits = False
         self.history = history
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:
