@@ -29,14 +29,17 @@ from plait.contracts import (
 from plait.data.history import History, facts
 from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
+from plait.modalities.series import sensors
+from plait.modalities.series.bars import Bars, describe, relative
 from plait.modalities.series.cells import LARGEST, Steps, decode
 from plait.modalities.series.rows import by_length, carry, own_scale
 from plait.modalities.series.summary import NAMES, summarise
 
 __all__ = ["Series"]
 
-OPTIONS = ("channels", "max_steps", "patch", "time")
-PATCHES = 16  # tokens a series has at most
+OPTIONS = ("channels", "encoder", "max_steps", "patch", "sensor", "time")
+PATCHES = 16  # patches of steps that make a token
+SENSOR = 256  # steps from which nine of ten series are signals
 QUINTET = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
@@ -61,6 +64,15 @@ class Series:
         Longer cells are cut to their most recent steps (default 2048).
     patch
         Steps a token covers (default: so that nine of ten training series fit in 16 tokens).
+    encoder
+        ``"patches"`` (default), ``"conv"``, ``"lstm"`` (with attention), ``"gru"`` or ``"rnn"``, or another that reads
+        the same inputs.
+    sensor
+        Whether features tell of the spectrum (default: where one training series in ten has 256 steps or more).
+
+    Channels named open, high, low and close, in any case, are market bars; volume and adj close may stand beside them.
+    Their features are returns, ranges, volatilities and liquidity (`plait.modalities.series.bars`) instead of levels,
+    and the encoder reads log-returns on the close before: none of them moves with the price level.
 
     The batch holds ``values`` (Ragged float32 ``T x C``, NaN = not observed) and, where training cells were timed,
     ``time`` (Ragged float64 ``T``: days since 1970 for datetimes and side tables, else the cells' own numbers).
@@ -68,7 +80,7 @@ class Series:
 
     name: ClassVar[str] = "series"
     joint: ClassVar[bool] = False
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -81,7 +93,13 @@ class Series:
         self._time_key = str(options.get("time", "time"))
         self._max_steps = _positive(options.get("max_steps", 2048), "max_steps", self._column)
         self._patch = _positive(options["patch"], "patch", self._column) if "patch" in options else 0
+        self._encoder = str(options.get("encoder", "auto"))
+        if self._encoder != "auto":
+            registry.target("encoders", self._encoder)
+        self._given_sensor = _truth(options.get("sensor"), "sensor", self._column)
+        self._sensor = bool(self._given_sensor)
         self._channels: tuple[str, ...] = self._wanted or ("",)
+        self._bars = Bars.among(self._channels)
         self._timed = self._gappy = False
         self._location, self._scale = np.zeros(len(self._channels)), np.ones(len(self._channels))
         self._history: tuple[History, npt.NDArray[np.float64]] | None = None
@@ -135,6 +153,8 @@ class Series:
             lengths.append(values.lengths)
             self._gappy |= bool(np.isnan(values.values).any())
             filled, observed = carry(values)
+            if self._bars is not None:
+                filled = relative(Ragged(filled, values.offsets), self._bars)
             for rows, dense in by_length(values.offsets, filled):
                 quintet = np.sort(dense, axis=2)[:, :, np.rint(QUINTET * (dense.shape[2] - 1)).astype(int)]
                 summaries.append(np.where(observed[rows][:, :, None], quintet, np.nan))
@@ -145,8 +165,10 @@ class Series:
                 low, self._location[c], high = np.quantile(levels, [0.25, 0.5, 0.75])
                 spread = (high - low) / 1.349 or levels.std()
                 self._scale[c] = spread if spread > 0 else 1.0
+        usual = np.quantile(np.concatenate(lengths), 0.9) if lengths and sum(map(len, lengths)) else 1
+        if self._given_sensor is None:
+            self._sensor = bool(usual >= SENSOR)
         if not self._patch:
-            usual = np.quantile(np.concatenate(lengths), 0.9) if lengths and sum(map(len, lengths)) else 1
             self._patch = int(np.ceil(usual / PATCHES))
         return self
 
@@ -173,7 +195,7 @@ class Series:
     def _fix(self, channels: tuple[str, ...], timed: bool) -> None:
         if not channels:
             raise SchemaError(f"column {self._column!r}: its side table has no numeric column to read as a channel")
-        self._channels, self._timed = channels, timed
+        self._channels, self._timed, self._bars = channels, timed, Bars.among(channels)
         self._location, self._scale = np.zeros(len(channels)), np.ones(len(channels))
 
     def transform(self, columns: tuple[Column, ...]) -> Batch:
@@ -262,37 +284,73 @@ class Series:
     def features(self, batch: Batch) -> Features:
         """Level, trend, volatility, memory, falls and seasonality of each channel, and lengths and gaps of the whole.
 
-        Where all summaries of all channels would be more than 256, each channel has the most telling ones.
+        Of bars, what `plait.modalities.series.bars` says; of signals, their spectra too. Where all summaries of all
+        channels would be more than 256, each channel has the most telling ones.
         """
-        shared = ("length", "span", "mean_gap", "longest_gap") if self._timed else ("length",)
-        kinds = (*NAMES, "unobserved") if self._gappy else NAMES
-        each = min(max((MAX_FEATURES - len(shared)) // len(self._channels), 1), len(kinds))
-        channels = self._channels[: (MAX_FEATURES - len(shared)) // each]
-        stems = [f"{self._column}.{channel}" if channel else self._column for channel in channels]
-        names = (
-            *(f"{self._column}.{name}" for name in shared),
-            *(f"{stem}.{kind}" for stem in stems for kind in kinds[:each]),
-        )
+        shared = [f"{self._column}.{name}" for name in self._shared]
+        channels, kinds = self._summarised
+        stems = [f"{self._column}.{self._channels[c]}" if self._channels[c] else self._column for c in channels]
+        names = (*shared, *(f"{stem}.{kind}" for stem in stems for kind in kinds))
         out = np.full((len(batch), len(names)), np.nan)
         rows = np.flatnonzero(batch.present)
         values = _ragged(batch, "values").take(rows)
-        values = Ragged(values.values[:, : len(channels)], values.offsets)
         time = _ragged(batch, "time").take(rows).values if self._timed else None
         filled, observed = carry(values)
         missing = np.isnan(values.values).astype(np.float64)
         for which, dense in by_length(values.offsets, filled):
-            r, c, steps = dense.shape
+            steps = dense.shape[2]
             inside = values.offsets[which][:, None] + np.arange(steps)
             clock = None if time is None else time[inside]
-            own = summarise(dense.reshape(r * c, steps), None if clock is None else np.repeat(clock, c, axis=0))
-            own = own.reshape(r, c, len(NAMES))
-            if self._gappy:
-                own = np.concatenate([own, missing[inside].mean(axis=1)[:, :, None]], axis=2)
-            own = np.where(observed[which][:, :, None], own, np.nan)[:, :, :each]
-            out[rows[which]] = np.concatenate([_pace(r, steps, clock), own.reshape(r, c * each)], axis=1)
+            whole = self._whole(dense, observed[which], clock)
+            own = self._own(dense[:, channels], clock, missing[inside][:, :, channels])[:, :, : len(kinds)]
+            own = np.where(observed[which][:, channels][:, :, None], own, np.nan)
+            out[rows[which]] = np.concatenate([whole, own.reshape(len(dense), -1)], axis=1)
         present = np.isfinite(out)
         out = np.clip(out, -LARGEST, LARGEST).astype(np.float32)
         return Features(out, names, present, np.zeros(len(names), bool), np.zeros(len(names), bool))
+
+    @property
+    def _shared(self) -> tuple[str, ...]:
+        """Names of what is said of all channels together."""
+        pace = ("length", "span", "mean_gap", "longest_gap") if self._timed else ("length",)
+        if self._bars is None:
+            return pace
+        return (*pace, *describe(np.ones((1, len(self._channels), 3)), self._bars))
+
+    def _whole(self, dense: Array, observed: Array, clock: Array | None) -> Array:
+        """What `_shared` names, of steps ``R x C x T``."""
+        pace = _pace(len(dense), dense.shape[2], clock)
+        if self._bars is None:
+            return pace
+        seen = np.asarray(observed[:, list(self._bars.prices)].all(axis=1, keepdims=True))
+        told = np.stack([*describe(dense, self._bars).values()], axis=1)
+        return np.concatenate([pace, np.where(seen, told, np.nan)], axis=1)
+
+    @property
+    def _summarised(self) -> tuple[list[int], tuple[str, ...]]:
+        """The channels that are summarised one by one, and the kinds of summaries they all have."""
+        inside = frozenset() if self._bars is None else self._bars.channels
+        channels = [c for c in range(len(self._channels)) if c not in inside]
+        kinds = (*NAMES, *(("unobserved",) if self._gappy else ()), *(sensors.NAMES if self._sensor else ()))
+        room = MAX_FEATURES - len(self._shared)
+        each = min(max(room // max(len(channels), 1), 1), len(kinds))
+        return channels[: room // each], kinds[:each]
+
+    def _own(self, dense: Array, clock: Array | None, missing: Array) -> Array:
+        """Summaries of each channel: ``R x C x kinds`` of steps ``R x C x T``."""
+        r, c, steps = dense.shape
+        flat = np.ascontiguousarray(dense).reshape(r * c, steps)
+        parts = [summarise(flat, None if clock is None else np.repeat(clock, c, axis=0))]
+        if self._gappy:
+            parts.append(missing.mean(axis=1).reshape(r * c, 1))
+        if self._sensor:
+            rate = None
+            if clock is not None:
+                span = clock[:, -1] - clock[:, 0]
+                rate = np.repeat(np.divide(steps - 1, span, out=np.ones(r), where=span > 0), c)
+            parts.append(sensors.signals(flat, rate))
+        made = np.concatenate(parts, axis=1)
+        return made.reshape(r, c, made.shape[1])
 
     def items(self, batch: Batch) -> Items:
         """The steps as they are, for pretrained encoders."""
@@ -309,12 +367,13 @@ class Series:
         lengths = np.where(batch.present, np.minimum(values.lengths, longest), 0)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         where = np.repeat(values.offsets[1:] - offsets[1:], lengths) + np.arange(offsets[-1])
-        recent = Ragged(values.values[where], offsets)
-        filled, _ = carry(recent)
+        filled, _ = carry(Ragged(values.values[where], offsets))
+        if self._bars is not None:
+            filled = relative(Ragged(carry(values)[0], values.offsets), self._bars)[where]
         row = np.repeat(np.arange(len(batch)), lengths)
         parts = [np.arcsinh((filled - self._location) / self._scale), own_scale(filled, row, len(batch))]
         if self._gappy:
-            parts.append(~np.isnan(recent.values))
+            parts.append(~np.isnan(values.values[where]))
         if self._timed:
             gap = np.diff(_ragged(batch, "time").values[where], prepend=0.0)
             gap[offsets[:-1][lengths > 0]] = 0.0
@@ -324,10 +383,11 @@ class Series:
         return Batch({"values": Ragged(made, offsets)}, batch.present, batch.faults)
 
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
-        """Patches of steps as tokens, at most 16 a series."""
+        """Tokens of at most 16 patches of steps; see the options."""
         channels = len(self._channels) * (2 + self._gappy) + self._timed
-        make = registry.get("encoders", "patches" if kind == "auto" else kind)
-        encoder: Encoder = make(width=width, channels=channels, patch=self._patch, max_patches=PATCHES)
+        chosen = self._encoder if kind == "auto" else kind
+        options = {"width": width, "channels": channels, "patch": self._patch, "max_patches": PATCHES}
+        encoder: Encoder = registry.make("encoders", "patches" if chosen == "auto" else chosen, options)
         return encoder
 
     def state(self) -> State:
@@ -336,6 +396,8 @@ class Series:
             "timed": self._timed,
             "gappy": self._gappy,
             "patch": self._patch,
+            "sensor": self._sensor,
+            "bars": self._bars is not None,
         }
         return State(self.version, values, {"location": self._location, "scale": self._scale})
 
@@ -347,7 +409,8 @@ class Series:
         room = cls(source)
         room._channels = tuple(state.values["channels"])
         room._timed, room._gappy = bool(state.values["timed"]), bool(state.values["gappy"])
-        room._patch = int(state.values["patch"])
+        room._patch, room._sensor = int(state.values["patch"]), bool(state.values.get("sensor", False))
+        room._bars = Bars.among(room._channels) if state.values.get("bars") else None
         room._location, room._scale = state.arrays["location"], state.arrays["scale"]
         return room
 
@@ -363,6 +426,12 @@ def _names(given: Json, column: str) -> tuple[str, ...] | None:
     if not isinstance(given, list | tuple) or not given or len(set(given)) < len(given):
         raise ConfigError(f"column {column!r}: channels is {given!r} (allowed: a list of distinct names)")
     return tuple(str(name) for name in given)
+
+
+def _truth(given: Json, option: str, column: str) -> bool | None:
+    if given is not None and not isinstance(given, bool):
+        raise ConfigError(f"column {column!r}: {option} is {given!r} (allowed: true or false)")
+    return given
 
 
 def _positive(given: Json, option: str, column: str) -> int:
