@@ -10,10 +10,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plait.contracts import Modality, Source
 from plait.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from plait.contracts import Modality, Source
 
 __all__ = ["KINDS", "get", "make", "names", "room", "target"]
 
