@@ -9,9 +9,11 @@ from __future__ import annotations
 import html
 import os
 import re
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,16 @@ from plait.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dataset", "bank_marketing", "fsdd", "german_credit", "lendingclub", "taiwan_credit"]
+__all__ = [
+    "Dataset",
+    "bank_marketing",
+    "banking77",
+    "fsdd",
+    "german_credit",
+    "lendingclub",
+    "taiwan_credit",
+    "tolokers",
+]
 
 RATE = ("grade", "sub_grade", "int_rate", "installment")
 AFTERWARDS = ("total_pymnt", "recoveries")
@@ -60,6 +71,11 @@ class Dataset:
         bool ``N``: true for the rows of the reference test set; None where the reference is cross-validation.
     notes
         What was left out and why, and what a reader of figures should know.
+    tables
+        Long tables beside the frame, by name.
+    divisions
+        int8 ``N x D``: where the reference is a mean over several divisions of the rows, each a column of 0 (to fit),
+        1 (to choose) and 2 (to judge); else None.
     """
 
     frame: pd.DataFrame
@@ -69,6 +85,8 @@ class Dataset:
     ignore: tuple[str, ...] = ()
     split: npt.NDArray[np.bool_] | None = None
     notes: str = ""
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    divisions: npt.NDArray[np.int8] | None = None
 
     @property
     def train(self) -> pd.DataFrame:
@@ -235,6 +253,52 @@ def fsdd(folder: str | os.PathLike[str] | None = None) -> Dataset:
     return Dataset(frame, target="digit", ignore=("speaker",), notes=notes)
 
 
+def tolokers(folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load 11,758 crowd workers who did the same tasks (Platonov et al., 2023); target ``banned`` (21.8%).
+
+    File: ``tolokers/tolokers.npz``. ``tables["links"]`` has a row a pair of workers with a task in common, ``worker``
+    and ``peer``, 519,000 of them: untimed, without direction, each once; ``worker.x`` and ``peer.x`` are what the frame
+    says of either. The file names no feature: four shares that sum to one, a group of four, and two flags. Figures:
+    mean over ten `divisions` (half to fit, a quarter each to choose and to judge). `folder` and errors: see
+    `lendingclub`.
+    """
+    import pandas as pd
+
+    path = _path(folder, "tolokers/tolokers.npz")
+    needed = ["node_features", "node_labels", "edges", "train_masks", "val_masks", "test_masks"]
+    features, labels, edges, *masks = _arrays(path, needed)
+    names = [f"{kind}{i}" for kind, count in (("share", 4), ("group", 4), ("flag", 2)) for i in range(count)]
+    told = pd.DataFrame(features.astype(np.float64), columns=names)
+    links = pd.DataFrame(edges, columns=["worker", "peer"])
+    ends = [told.iloc[links[end]].reset_index(drop=True).add_prefix(f"{end}.") for end in ("worker", "peer")]
+    return Dataset(
+        told.assign(worker=np.arange(len(told)), banned=labels.astype(np.int64)),
+        target="banned",
+        ignore=("worker",),
+        notes="Links are known whole, those of test workers too; labels of workers to fit alone may be used.",
+        tables={"links": pd.concat([links, *ends], axis=1)},
+        divisions=np.select([mask.T for mask in masks], [np.int8(0), np.int8(1), np.int8(2)], np.int8(-1)),
+    )
+
+
+def banking77(folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load 13,083 messages to a bank's service desk (Casanueva et al., 2020); target ``category``, 77 intents in words.
+
+    Files: ``banking77/train.csv`` (10,003 messages) and ``banking77/test.csv`` (3,080, 40 an intent, the reference test
+    set). No column is left out. `folder` and errors: see `lendingclub`.
+    """
+    import pandas as pd
+
+    parts = []
+    for name in ("train", "test"):
+        path = _path(folder, f"banking77/{name}.csv")
+        parts.append(pd.read_csv(path))
+        _check(parts[-1], path, ["text", "category"])
+    split = np.repeat([False, True], [len(part) for part in parts])
+    notes = "No time. The test file has as many messages of every intent, the training file has not."
+    return Dataset(pd.concat(parts, ignore_index=True), target="category", split=split, notes=notes)
+
+
 def _path(folder: str | os.PathLike[str] | None, name: str) -> Path:
     given = folder if folder is not None else os.environ.get("PLAIT_DATA")
     if not given:
@@ -244,6 +308,22 @@ def _path(folder: str | os.PathLike[str] | None, name: str) -> Path:
         where = "the argument `folder`" if folder is not None else "the environment variable PLAIT_DATA"
         raise DataError(f"{path} is not there (the folder came from {where}); public data is not fetched, put it there")
     return path
+
+
+def _arrays(path: Path, names: list[str]) -> list[npt.NDArray[Any]]:
+    """Arrays of a NumPy archive; none that would have to be unpickled."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            missing = sorted(set(names) - {name.removesuffix(".npy") for name in archive.namelist()})
+            if missing:
+                raise DataError(f"{path} lacks the arrays {', '.join(missing)}; it is another version of the data set")
+            found = []
+            for name in names:
+                with archive.open(f"{name}.npy") as file:
+                    found.append(np.lib.format.read_array(file, allow_pickle=False))
+            return found
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a readable NumPy archive: {str(error).splitlines()[0]}") from None
 
 
 def _parquet(folder: str | os.PathLike[str] | None, name: str, needed: list[str]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from plait.contracts import Array, Json, Side
 from plait.errors import SchemaError, unknown
 from plait.modalities.graph.entities import endpoints
 
-__all__ = ["DAY", "Layout"]
+__all__ = ["DAY", "Attribute", "Layout"]
 
 DAY = 86_400.0
 MAX_KINDS = 8
@@ -23,6 +23,14 @@ HUGE = 1e30
 MAX_ATTRIBUTES = 16
 WINDOWS = (64, 16, 4)  # parts of the time that links had spanned when the room was fitted
 EPOCHS = 8  # in that time, at whose beginnings PageRank is taken
+
+
+class Attribute(NamedTuple):
+    """A numeric attribute of entities: its mean and standard deviation over the ends of links."""
+
+    name: str
+    centre: float
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,8 @@ class Layout:
         The median amount, without sign.
     kinds
         The most frequent kinds.
-    attributes, centre, spread
-        Names ``a`` of numeric columns ``<key>.a`` and ``<target>.a``, with mean and standard deviation.
+    attributes
+        What the numeric columns ``<key>.a`` and ``<target>.a`` tell of the ends.
     windows
         Seconds, rising.
     origin, step
@@ -55,9 +63,7 @@ class Layout:
     directed: bool
     usual: float
     kinds: tuple[str, ...]
-    attributes: tuple[str, ...]
-    centre: tuple[float, ...]
-    spread: tuple[float, ...]
+    attributes: tuple[Attribute, ...]
     windows: tuple[float, ...]
     origin: float
     step: float
@@ -85,13 +91,11 @@ class Layout:
         time = None if side.time is None else side.columns[side.time]
         seen = np.ones(len(side.columns[side.key]), bool) if time is None else time <= latest
         ends = (side.key, target)
-        attributes = _attributes(side, ends)
         others = [n for n in side.columns if n not in (*ends, side.time) and "." not in n]
         numbers = [n for n in others if side.columns[n].dtype.kind in "iuf"]
         categories = [n for n in others if side.columns[n].dtype.kind in "bO" and _few(side.columns[n])]
         amount = options.get("amount", next(iter(numbers), None))
         kind = options.get("kind", next(iter(categories), None))
-        scales = [_scale(side, ends, name, seen) for name in attributes]
         origin, last = _span(time, seen, latest)
         days = options.get("windows")
         span = last - origin
@@ -105,9 +109,7 @@ class Layout:
             bool(options.get("directed", True)),
             1.0 if amount is None else _usual(side.columns[amount], seen),
             () if kind is None else _frequent(side.columns[kind], seen),
-            attributes,
-            tuple(centre for centre, _ in scales),
-            tuple(spread for _, spread in scales),
+            tuple(_attribute(side, ends, name, seen) for name in _attributes(side, ends)),
             () if time is None else tuple(sorted(set(windows))),
             origin,
             span / EPOCHS if span > 0 else 1.0,
@@ -120,12 +122,13 @@ class Layout:
         return tuple(name for name in named if name is not None)
 
     def to_json(self) -> Json:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        saved: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return saved | {"attributes": [list(attribute) for attribute in self.attributes]}
 
     @classmethod
     def from_json(cls, saved: Json) -> Self:
         given: dict[str, Json] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-        return cls(**given)
+        return cls(**given | {"attributes": tuple(Attribute(*each) for each in saved["attributes"])})
 
 
 def _attributes(side: Side, ends: tuple[str, str]) -> tuple[str, ...]:
@@ -138,12 +141,11 @@ def _attributes(side: Side, ends: tuple[str, str]) -> tuple[str, ...]:
     return tuple(named)[:MAX_ATTRIBUTES]
 
 
-def _scale(side: Side, ends: tuple[str, str], name: str, seen: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Mean and standard deviation of an attribute over the ends of links."""
+def _attribute(side: Side, ends: tuple[str, str], name: str, seen: npt.NDArray[np.bool_]) -> Attribute:
     held = [side.columns[f"{end}.{name}"][seen] for end in ends if f"{end}.{name}" in side.columns]
     values = np.concatenate(held).astype(np.float64)
     values = np.clip(values[np.isfinite(values)], -HUGE, HUGE)
-    return (float(values.mean()), float(values.std()) or 1.0) if len(values) else (0.0, 1.0)
+    return Attribute(name, float(values.mean()), float(values.std()) or 1.0) if len(values) else Attribute(name, 0, 1)
 
 
 def _usual(values: Array, seen: npt.NDArray[np.bool_]) -> float:

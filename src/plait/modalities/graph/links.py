@@ -35,6 +35,8 @@ class Incidence:
         Entity and rank of time as one rising number, ``entity * stride + rank``: int64 ``S``.
     other, link
         The entity at the other end, and what is met there: int64 ``S``.
+    starts
+        First position of each entity, and the length: int64 ``n + 1``.
     stride
         Distinct moments plus one.
     """
@@ -42,22 +44,26 @@ class Incidence:
     place: Whole
     other: Whole
     link: Whole
+    starts: Whole
     stride: int
 
     @classmethod
-    def of(cls, owner: Whole, rank: Whole, other: Whole, link: Whole, tie: Array, stride: int) -> Self:
-        """Sort by owner and time, then by `tie`."""
+    def of(cls, owner: Whole, rank: Whole, other: Whole, link: Whole, tie: Array, size: int, stride: int) -> Self:
+        """Sort by owner (below `size`) and time, then by `tie`."""
         place = owner * stride + rank
         order = np.lexsort((tie, place))
-        return cls(place[order], other[order], link[order], stride)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=size))])
+        return cls(place[order], other[order], link[order], starts, stride)
 
     def at(self, entity: Whole, seen: Whole) -> Whole:
         """The first position of links of `entity` (-1: of none) from rank `seen` on."""
+        if self.stride == 2:  # one moment: all or nothing
+            return np.where(entity < 0, 0, self.starts[entity + seen])
         return np.where(entity < 0, 0, np.searchsorted(self.place, entity * self.stride + seen))
 
     def spans(self, entity: Whole, seen: Whole) -> tuple[Whole, Whole]:
         """First and last + 1 position of what each entity had before rank `seen`."""
-        return self.at(entity, np.zeros_like(seen)), self.at(entity, seen)
+        return np.where(entity < 0, 0, self.starts[entity]), self.at(entity, seen)
 
 
 class Contacts:
@@ -72,7 +78,7 @@ class Contacts:
         self.first = rank[order][starts]
         chosen = order[starts]
         pair = np.arange(len(starts))
-        self.met = Incidence.of(owner[chosen], self.first, other[chosen], pair, tie[chosen], stride)
+        self.met = Incidence.of(owner[chosen], self.first, other[chosen], pair, tie[chosen], size, stride)
 
     def find(self, a: Whole, b: Whole) -> Whole:
         """The number of each pair, -1 where the two never met."""
@@ -141,16 +147,19 @@ class LinkTable:
         owner, other = np.concatenate([self.source, self.target]), np.concatenate([self.target, self.source])
         tie, twice = mix(self.entities[owner], self.entities[other]), np.concatenate([rank, rank])
         link = np.arange(len(rank))
-        self.links = Incidence.of(owner, twice, other, np.concatenate([link, link]), tie, stride)
+        self.links = Incidence.of(owner, twice, other, np.concatenate([link, link]), tie, size, stride)
         self.contacts = Contacts(owner, other, twice, tie, size, stride)
         pair = self.contacts.find(owner, other)
-        self.between = Incidence.of(pair, twice, other, np.concatenate([link, link]), np.zeros(len(pair)), stride)
+        pairs = len(self.contacts.keys)
+        self.between = Incidence.of(
+            pair, twice, other, np.concatenate([link, link]), np.zeros(len(pair)), pairs, stride
+        )
         self.out = self.into = self.links
         self.contacts_out = self.contacts_in = self.contacts
         if self.layout.directed:
             e = len(rank)
-            self.out = Incidence.of(self.source, rank, self.target, link, tie[:e], stride)
-            self.into = Incidence.of(self.target, rank, self.source, link, tie[e:], stride)
+            self.out = Incidence.of(self.source, rank, self.target, link, tie[:e], size, stride)
+            self.into = Incidence.of(self.target, rank, self.source, link, tie[e:], size, stride)
             self.contacts_out = Contacts(self.source, self.target, rank, tie[:e], size, stride)
             self.contacts_in = Contacts(self.target, self.source, rank, tie[e:], size, stride)
 
@@ -177,23 +186,22 @@ class LinkTable:
         return np.fromiter((code.get(str(cell), 0) for cell in given), np.int64, len(given))
 
     @cached_property
-    def attributes(self) -> tuple[Whole, Whole]:
-        """Attributes of the source and of the target of each link, in spreads / FINE from the centre: ``E x A``."""
-        return self._ends(self.layout.key), self._ends(self.layout.target)
+    def attributes(self) -> Whole:
+        """Attributes of all sources and then of all targets of links, in spreads / FINE from the centre: ``2E x A``."""
+        return np.concatenate([self._ends(self.layout.key), self._ends(self.layout.target)])
 
     def _ends(self, end: str) -> Whole:
         out = np.zeros((len(self.kept), len(self.layout.attributes)), np.int64)
-        for i, name in enumerate(self.layout.attributes):
-            given = self.side.columns.get(f"{end}.{name}")
+        for i, attribute in enumerate(self.layout.attributes):
+            given = self.side.columns.get(f"{end}.{attribute.name}")
             if given is not None:
                 values = given.astype(np.float64)[self.kept]
-                out[:, i] = whole((values - self.layout.centre[i]) / self.layout.spread[i])
+                out[:, i] = whole((values - attribute.centre) / attribute.spread)
         return out
 
     def of_other(self, other: Whole, link: Whole) -> Whole:
         """Attributes of the entity at the other end of each link, as told by the link: ``S x A``."""
-        source, target = self.attributes
-        return np.where((self.target[link] == other)[:, None], target[link], source[link])
+        return self.attributes[link + np.where(self.target[link] == other, len(self.kept), 0)]
 
     @cached_property
     def sums_out(self) -> Whole:

@@ -213,7 +213,8 @@ def _far(around: Around, entities: int) -> Told:
     """How many are two links away for each walk there: few where the neighbours know the same others."""
     size, far = len(around.far), around.far
     row = np.repeat(np.arange(size), far.lengths)
-    distinct = np.unique(row * max(entities, 1) + far.values) // max(entities, 1)
+    ends = np.sort(row * max(entities, 1) + far.values)
+    distinct = ends[np.diff(ends, prepend=-1) > 0] // max(entities, 1)
     return {"two_links_away": ratio(np.bincount(distinct, minlength=size), far.lengths)}
 
 
@@ -228,8 +229,7 @@ def _attributes(table: LinkTable, rows: Rows, around: Around, hops: int) -> Told
     degree = np.diff(table.contacts.met.spans(near, seen), axis=0)[0]
     exclusive = 1.0 / np.maximum(degree, 1)
     told: Told = {}
-    for i, name in enumerate(layout.attributes):
-        centre, spread = layout.centre[i], layout.spread[i]
+    for i, (name, centre, spread) in enumerate(layout.attributes):
         told[f"neighbour_{name}"] = _mean(own[:, i], row, size) * spread + centre
         told[f"neighbour_{name}_spread"] = _spread(own[:, i], row, size) * spread
         told[f"neighbour_{name}_exclusive"] = _mean(own[:, i], row, size, exclusive) * spread + centre
