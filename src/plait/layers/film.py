@@ -19,6 +19,7 @@ from plait.layers.transformer import Block
 __all__ = ["FilmAttention", "FilmGRU"]
 
 HEARD = 3  # tokens of a sound track
+SOUND_CHANNELS = (12, 24, 32)  # of its convolutions: as it is heard beside pictures, half of what sound alone has
 LIGHT = 0.2  # how much brightness and contrast of a whole film are changed while training
 
 
@@ -61,7 +62,7 @@ class _Film(nn.Module):
         )
         self.place = nn.Parameter(torch.randn(frames, width) * width**-0.5)
         self.whole = nn.Sequential(nn.Linear(numbers, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.hear = MelConvTokens(width, rate, HEARD)
+        self.hear = MelConvTokens(width, rate, HEARD, channels=SOUND_CHANNELS)
 
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``frames`` (uint8 ``F x S x S x 3``), ``track`` (float32 ``M x C``), ``numbers`` (float32 ``K``) and

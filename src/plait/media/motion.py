@@ -12,8 +12,8 @@ from plait.contracts import Array
 __all__ = ["CHANNELS", "MOTION", "STEPS", "motion_numbers", "motion_track"]
 
 CHANNELS = (
-    *("change", "moving", "where_x", "where_y", "spread", "flow_x", "flow_y", "expansion", "turn"),
-    *("brightness", "figure", "figure_x", "figure_y"),
+    *("change", "moving", "where_x", "where_y", "spread", "flow_x", "flow_y", "expansion", "turn", "speed"),
+    *("brightness", "figure", "figure_x", "figure_y", "figure_speed"),
 )
 STEPS = 32  # of a track
 BLOCK, REACH = 8, 3  # pixels of a block's side, and how far a block is looked for
@@ -25,7 +25,7 @@ SECTORS = 8
 MOTION = (
     *(f"{name}_{how}" for name in CHANNELS for how in ("mean", "sd", "most", "trend", "turns", "rhythm")),
     *(f"heading_{45 * i}" for i in range(SECTORS)),
-    *("cuts", "jolt", "jolt_when"),
+    *("cuts", "jolt", "jolt_when", "kept_heading"),
 )
 
 Track = npt.NDArray[np.float32]
@@ -63,10 +63,12 @@ def motion_track(grey: Array, step: float) -> Track:
     apart = np.abs(after - np.median(grey, axis=0))
     figure = apart > 1.5 * MOVING
     figure_x, figure_y, _ = _around(apart * figure, x, y)
-    flow = _flow(before, after) / (max(step, 1e-3) * width)
+    step = max(step, 1e-3)
+    flow = _flow(before, after) / (step * width)
+    pace = np.hypot(np.diff(figure_x, prepend=figure_x[:1]), np.diff(figure_y, prepend=figure_y[:1])) / (2 * step)
     made = [
-        *(change.mean(axis=(1, 2)), moving.mean(axis=(1, 2)), where_x, where_y, spread, *flow),
-        *(after.mean(axis=(1, 2)), figure.mean(axis=(1, 2)), figure_x, figure_y),
+        *(change.mean(axis=(1, 2)), moving.mean(axis=(1, 2)), where_x, where_y, spread, *flow, np.hypot(*flow[:2])),
+        *(after.mean(axis=(1, 2)), figure.mean(axis=(1, 2)), figure_x, figure_y, pace),
     ]
     track = np.stack(made, axis=1)
     place = np.linspace(0, len(track) - 1, STEPS)
@@ -116,7 +118,8 @@ def motion_numbers(track: Track) -> npt.NDArray[np.float64]:
     """`MOTION` of a track, float64: each channel's level, spread, largest size, trend, changes of direction and rhythm.
 
     A rhythm is the highest autocorrelation beyond the first fall below zero (0: none). Headings are shares of the flow
-    by direction, from rightward by way of downward. A jolt is the largest change of flow within a step, by its spread.
+    by direction, from rightward by way of downward; `kept_heading` is the cosine between the first third's flow and the
+    last's. A jolt is the largest change of flow within a step, by its spread.
     """
     values = track.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
@@ -132,7 +135,10 @@ def motion_numbers(track: Track) -> npt.NDArray[np.float64]:
     change = values[:, 0]
     cuts = (change > np.maximum(0.12, 4 * np.median(change))).sum()
     jolt = np.hypot(*np.diff(flow, axis=0).T)
-    last = [float(cuts), float(jolt.max() / (np.sqrt((sd[5:7] ** 2).sum()) + 1e-6)), float(jolt.argmax() / len(jolt))]
+    start, end = flow[:third].mean(axis=0), flow[-third:].mean(axis=0)
+    kept = (start * end).sum() / (np.hypot(*start) * np.hypot(*end) + 1e-6)
+    swing = np.sqrt(flow.var(axis=0).sum())
+    last = [float(cuts), float(jolt.max() / (swing + 1e-6)), float(jolt.argmax() / len(jolt)), float(kept)]
     return np.concatenate([np.stack(told, axis=1).ravel(), heading, last])
 
 
