@@ -139,15 +139,14 @@ def _pitch(x: Reals, rate: int, frames: _Frames) -> _Pitch:
     both /= np.maximum(both[:, :1], 1e-12)
     r = both[:-1] / both[-1]
     lags = np.arange(shortest, longest + 1)
-    middle, before, after = r[:, lags], r[:, lags - 1], r[:, lags + 1]
+    before, middle, after = r[:, lags - 1], r[:, lags], r[:, lags + 1]
     peak = (middle >= before) & (middle > after)
-    best = np.where(peak, middle - OCTAVE * np.log2(lags * (LOWEST / rate)), -9.0).argmax(axis=1)
+    offset = 0.5 * (before - after) / np.minimum(before - 2 * middle + after, -1e-9)  # of a parabola's top
+    height = np.where(peak, middle - 0.25 * (before - after) * offset, -9.0)
+    best = (height - OCTAVE * np.log2(lags * (LOWEST / rate))).argmax(axis=1)
     row = np.arange(len(r))
-    a, b, c = before[row, best], middle[row, best], after[row, best]
-    bend = np.minimum(a - 2 * b + c, -1e-9)
-    offset = np.clip(0.5 * (a - c) / bend, -0.5, 0.5)
-    found = rate / (lags[best] + offset)
-    top = np.clip(b - 0.25 * (a - c) * offset, 0.0, 1.0)
+    found = rate / (lags[best] + np.clip(offset[row, best], -0.5, 0.5))
+    top = np.clip(height[row, best], 0.0, 1.0)
     voiced = peak.any(axis=1) & (top > VOICED)
     if voiced.any():  # a frame an octave off says nothing
         voiced &= np.abs(np.log2(found / np.median(found[voiced]))) < 0.8

@@ -97,7 +97,8 @@ def from_array(values: Array, source: int, rate: int, max_seconds: float) -> Sam
     Parameters
     ----------
     values
-        Integers, or floats of -1 to 1 (beyond is clipped): ``T``, or ``T x C`` or ``C x T`` (the longer side is time).
+        Integers of 8, 16 or 32 bits (wider ones count as 16), or floats of -1 to 1; what is beyond is clipped. ``T``,
+        or ``T x C`` or ``C x T``: the longer side is time.
     source
         Their samples a second.
 
@@ -209,8 +210,8 @@ def _plain(data: bytes, found: _Wave, limit: int) -> Samples:
 
 
 def _centred(array: Array) -> npt.NDArray[np.float64]:
-    """Integers of any width on the scale of int16."""
-    about = np.iinfo(array.dtype)
+    """Integers of 8, 16 or 32 bits on the scale of int16; wider ones (Python's own) are on it."""
+    about = np.iinfo(array.dtype if array.dtype.itemsize < 8 else np.int16)
     middle = 0.0 if about.min < 0 else (float(about.max) + 1) / 2
     return (array.astype(np.float64) - middle) * (32768 / ((float(about.max) + 1 - float(about.min)) / 2))
 
