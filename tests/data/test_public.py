@@ -99,7 +99,15 @@ def test_bank_marketing_is_in_order_and_without_duration(tmp_path):
     assert data.test["subscribed"].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("load", LOADERS)
+def test_banking77_knows_its_test_file(tmp_path):
+    (tmp_path / "banking77").mkdir()
+    for name, text in (("train", "where is my card"), ("test", "card lost")):
+        pd.DataFrame({"text": [text], "category": ["card"]}).to_csv(tmp_path / "banking77" / f"{name}.csv", index=False)
+    data = public.banking77(tmp_path)
+    assert (data.train["text"].tolist(), data.test["text"].tolist()) == (["where is my card"], ["card lost"])
+
+
+@pytest.mark.parametrize("load", [*LOADERS, public.banking77])
 def test_what_is_not_there_is_told(load, tmp_path, monkeypatch):
     monkeypatch.delenv("PLAIT_DATA", raising=False)
     with pytest.raises(DataError, match="set the environment variable PLAIT_DATA"):
@@ -139,6 +147,12 @@ def test_real_lendingclub(real):
     known = data.frame["outcome_known"] < pd.Timestamp("2011-07-01")
     assert known.sum() == 1124
     np.testing.assert_array_equal(data.frame["issue_d"], data.frame["issue_d"].sort_values())
+
+
+@pytest.mark.realdata
+def test_real_banking77(real):
+    data = public.banking77(real)
+    assert (len(data.train), len(data.test), data.frame["category"].nunique()) == (10_003, 3_080, 77)
 
 
 @pytest.mark.realdata

@@ -297,17 +297,18 @@ def test_numpy_applies_what_torch_trained() -> None:
 
     features, context = made()
     fitted = learner("mlp", epochs=3, members=1, hidden=[8, 4]).fit(features, context)
-    arrays = {name: torch.from_numpy(array) for name, array in fitted.state().arrays.items()}
-    inner = fitted.state().parts["inputs"]
-    level = features.values[:, [2]] == inner.arrays["levels"]
+    weights = {name: torch.from_numpy(array) for name, array in fitted.state().parts["0"].arrays.items()}
+    inputs = fitted.state().parts["inputs"]
     scaled = np.column_stack(
-        [np.interp(features.values[:, i], q[:n], v[:n]) for i, (q, v, n) in enumerate(_knots(inner.parts["scale"]))]
+        [np.interp(features.values[:, i], q[:n], v[:n]) for i, (q, v, n) in enumerate(_knots(inputs.parts["scale"]))]
     )
     gaps = ~features.present[:, :2]
-    x = torch.from_numpy(np.concatenate([np.where(gaps, 0.0, scaled), gaps[:, [1]], level], axis=1).astype(np.float32))
-    for depth in range(3):
-        x = torch.addmm(arrays[f"0.{depth}.bias"], x, arrays[f"0.{depth}.weight"])
-        x = x.relu() if depth < 2 else x
+    x = torch.from_numpy(np.concatenate([np.where(gaps, 0.0, scaled), gaps[:, [1]]], axis=1).astype(np.float32))
+    assert features.wide is not None
+    words = torch.from_numpy(features.wide.dot(np.eye(WORDS, dtype=np.float32)))
+    x = torch.addmm(weights["0.bias"], x, weights["0.weight"].T) + words @ weights["embedding"]
+    for layer in ("3", "6"):
+        x = torch.addmm(weights[f"{layer}.bias"], x.relu(), weights[f"{layer}.weight"].T)
     np.testing.assert_allclose(fitted.scores(features), x.numpy(), atol=1e-5)
 
 

@@ -80,6 +80,13 @@ class Sparse:
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.where(present, lengths, 0))])
         return Sparse(indptr, self.indices[inside], self.data[inside], self.width)
 
+    def columns(self, kept: Array) -> Sparse:
+        """Some of the columns (rising indices), numbered anew."""
+        place = np.searchsorted(kept, self.indices).clip(max=max(len(kept) - 1, 0))
+        known = kept[place] == self.indices if len(kept) else np.zeros(len(place), bool)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(known)])
+        return Sparse(starts[self.indptr], place[known].astype(np.int32), self.data[known], len(kept))
+
     def dot(self, dense: Array) -> Array:
         """Product with a dense ``width x K`` matrix: ``N x K``, in the precision of `dense`."""
         out = np.zeros((len(self), dense.shape[1]), dense.dtype)

@@ -5,33 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import count as count_from
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.classical.options import above_zero, check, count, number
 from plait.classical.scale import Scale
-from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
+from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, Sparse, State
 from plait.data.splits import holdout
 from plait.metrics.shifted import shifted_loss
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 __all__ = ["MLP"]
 
+_Weights: TypeAlias = dict[str, Array]  # a network's parameters by their names in torch, and "embedding"
+
 EPOCHS = 20  # where no rows could be held out
-LEVELS = 256  # most frequent levels of a category that are told apart
-BATCH = (16, 256)
+COLUMNS = 30_000  # of the wide form: those that stand in most rows
+SPREAD = 0.1  # standard deviation of embeddings at the start
+BATCH = (16, 128)
 
 
 class MLP(Learner):
     """A few small networks of ReLU layers with dropout (Srivastava et al., 2014), averaged.
 
-    They read columns in normal shape by their quantiles (missing cells at the median), indicators of missing cells and
-    levels of categories. The number of epochs is chosen by early stopping on held-out rows; then they are trained on
-    all rows, each with a seed of its own, by AdamW (Loshchilov & Hutter, 2019).
+    They read columns in normal shape by their quantiles (missing cells at the median), indicators of missing cells, and
+    the wide form: a column of it is an embedding, and a row adds the weighted sum of its own to the first layer, as in
+    Joulin et al., "Bag of Tricks for Efficient Text Classification", 2017. The number of epochs is chosen by early
+    stopping on held-out rows; then they are trained on all rows, each with a seed of its own, by AdamW (Loshchilov &
+    Hutter, 2019), embeddings by Adam without decay.
 
     Parameters
     ----------
@@ -44,25 +50,25 @@ class MLP(Learner):
     max_epochs, patience
         Bounds of that choice: no more than `max_epochs`, and `patience` epochs without gain end it.
     learning_rate, weight_decay
-        Of AdamW.
+        Of the optimiser.
     members
         Networks averaged.
     """
 
     name: ClassVar[str] = "mlp"
     version: ClassVar[int] = 1
-    accepts_wide: ClassVar[bool] = False
-    accepts_categorical: ClassVar[bool] = True
+    accepts_wide: ClassVar[bool] = True
+    accepts_categorical: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
-        hidden: Sequence[int] = (128, 64),
-        dropout: float = 0.2,
+        hidden: Sequence[int] = (128,),
+        dropout: float = 0.3,
         epochs: int | None = None,
         max_epochs: int = 60,
         patience: int = 6,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         members: int = 3,
     ) -> None:
@@ -87,7 +93,7 @@ class MLP(Learner):
         }
         check(self, right)
         self._inputs = _Inputs()
-        self._layers: list[list[tuple[Array, Array]]] = []
+        self._networks: list[_Weights] = []
 
     def tune(self, features: Features, context: FitContext) -> Self:
         """Choose the number of epochs by early stopping on rows held out."""
@@ -98,11 +104,10 @@ class MLP(Learner):
             self.epochs = EPOCHS
             return self
         inputs = _Inputs().fit(features.take(fit))
-        known, unseen = inputs(features.take(fit)), inputs(features.take(judge))
-        told = context.take(judge)
+        unseen, told = inputs(features.take(judge)), context.take(judge)
         best, self.epochs = np.inf, 1
-        for epoch, layers in enumerate(self._train(known, context.take(fit), context.seed), 1):
-            loss = shifted_loss(context.task, _apply(layers, unseen), told.targets, told.weight)
+        for epoch, weights in enumerate(self._train(inputs(features.take(fit)), context.take(fit), context.seed), 1):
+            loss = shifted_loss(context.task, _apply(weights, unseen), told.targets, told.weight)
             context.report(Progress("mlp, choosing the number of epochs", epoch, self.max_epochs, loss))
             if loss < best:
                 best, self.epochs = loss, epoch
@@ -112,11 +117,11 @@ class MLP(Learner):
 
     def fit(self, features: Features, context: FitContext) -> Self:
         self._inputs = _Inputs().fit(features)
-        values = self._inputs(features)
-        self._layers = []
+        rows = self._inputs(features)
+        self._networks = []
         for member in range(self.members):
-            *_, layers = islice(self._train(values, context, context.seed + member), self.epochs or EPOCHS)
-            self._layers.append(layers)
+            *_, weights = islice(self._train(rows, context, context.seed + member), self.epochs or EPOCHS)
+            self._networks.append(weights)
             context.report(Progress("mlp", member + 1, self.members))
         return self
 
@@ -125,65 +130,62 @@ class MLP(Learner):
         return {} if self.epochs is None else {"epochs": self.epochs}
 
     def scores(self, features: Features) -> npt.NDArray[np.float64]:
-        values = self._inputs(features)
-        return np.asarray(np.mean([_apply(layers, values) for layers in self._layers], axis=0))
+        rows = self._inputs(features)
+        return np.asarray(np.mean([_apply(weights, rows) for weights in self._networks], axis=0))
 
     def state(self) -> State:
-        arrays = {
-            f"{member}.{depth}.{name}": array
-            for member, layers in enumerate(self._layers)
-            for depth, layer in enumerate(layers)
-            for name, array in zip(("weight", "bias"), layer, strict=True)
-        }
-        values = {"epochs": self.epochs, "members": len(self._layers), "hidden": list(self.hidden)}
-        return State(self.version, values, arrays, parts={"inputs": self._inputs.state()})
+        values = {"epochs": self.epochs, "members": self.members, "hidden": list(self.hidden)}
+        parts = {str(member): State(1, arrays=weights) for member, weights in enumerate(self._networks)}
+        return State(self.version, values, parts={"inputs": self._inputs.state(), **parts})
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         learner = cls(**state.values)
         learner._inputs = _Inputs.from_state(state.parts["inputs"])
-        learner._layers = [
-            [
-                (state.arrays[f"{member}.{depth}.weight"], state.arrays[f"{member}.{depth}.bias"])
-                for depth in range(len(learner.hidden) + 1)
-            ]
-            for member in range(learner.members)
-        ]
+        learner._networks = [dict(state.parts[str(member)].arrays) for member in range(learner.members)]
         return learner
 
-    def _train(
-        self, values: npt.NDArray[np.float32], context: FitContext, seed: int
-    ) -> Iterator[list[tuple[Array, Array]]]:
-        """Train for ever; after each epoch, the weights (in x out) and biases of the layers."""
+    def _train(self, rows: _Rows, context: FitContext, seed: int) -> Iterator[_Weights]:
+        """Train for ever; the weights after each epoch."""
         import torch
+        from torch import nn
 
         from plait.layers.seeded import reproducible
 
         counted = np.flatnonzero(context.weight > 0)
-        x_BF = torch.from_numpy(values[counted])
-        targets = torch.from_numpy(context.targets[counted].astype(np.float32))
-        weight = torch.from_numpy(context.weight[counted].astype(np.float32))
+        targets = torch.from_numpy(context.targets.astype(np.float32))
+        weight = torch.from_numpy(context.weight.astype(np.float32))
         size = int(np.clip(2 ** np.ceil(np.log2(max(len(counted) / 64, 1))), *BATCH))
         rng = np.random.default_rng([seed, 1])
         with reproducible(seed, 1):
-            network = self._network(values.shape[1], _prior(context))
-        optimiser = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        network.train()
+            embedding = nn.EmbeddingBag(rows.wide.width, self.hidden[0], mode="sum", sparse=True)
+            nn.init.normal_(embedding.weight, std=SPREAD)
+            layers = self._layers(rows.dense.shape[1], _prior(context))
+        optimisers = [
+            torch.optim.AdamW(layers.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay),
+            *([torch.optim.SparseAdam(embedding.parameters(), lr=self.learning_rate)] if rows.wide.width else []),
+        ]
         for epoch in count_from(1):
             with reproducible(seed + epoch, 1):
-                for rows in np.split(rng.permutation(len(counted)), np.arange(size, len(counted), size)):
-                    chosen = torch.from_numpy(rows)
-                    loss = _loss(context.task, network(x_BF[chosen]), targets[chosen], weight[chosen])
-                    optimiser.zero_grad()
+                for chosen in np.split(rng.permutation(counted), np.arange(size, len(counted), size)):
+                    wide = rows.wide.take(chosen)
+                    first_BH = layers[0](torch.from_numpy(rows.dense[chosen])) + embedding(
+                        torch.from_numpy(wide.indices.astype(np.int64)),
+                        torch.from_numpy(wide.indptr[:-1]),
+                        per_sample_weights=torch.from_numpy(wide.data),
+                    )
+                    loss = _loss(context.task, layers[1:](first_BH), targets[chosen], weight[chosen])
+                    for optimiser in optimisers:
+                        optimiser.zero_grad()
                     torch.autograd.backward(loss)
-                    optimiser.step()
-            yield [
-                (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
-                for layer in network
-                if isinstance(layer, torch.nn.Linear)
-            ]
+                    for optimiser in optimisers:
+                        optimiser.step()
+            yield {
+                name: array.detach().numpy().copy()
+                for name, array in [("embedding", embedding.weight), *layers.named_parameters()]
+            }
 
-    def _network(self, inputs: int, prior: npt.NDArray[np.float64]) -> torch.nn.Sequential:
+    def _layers(self, inputs: int, prior: npt.NDArray[np.float64]) -> nn.Sequential:
         from torch import nn
 
         from plait.layers.readout import PooledLinear
@@ -216,46 +218,51 @@ def _loss(task: str, scores: torch.Tensor, targets: torch.Tensor, weight: torch.
     return (weight * losses).mean()
 
 
-def _apply(layers: Sequence[tuple[Array, Array]], values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def _apply(weights: _Weights, rows: _Rows) -> npt.NDArray[np.float64]:
     """Scores of one network: float64 ``N x K``."""
-    hidden = values.astype(np.float64)
-    *before, last = layers
-    for weight, bias in before:
-        hidden = np.maximum(hidden @ weight + bias, 0.0)
-    return np.asarray(hidden @ last[0] + last[1])
+    first, *later = sorted((name for name in weights if name.endswith(".weight")), key=lambda name: int(name[:-7]))
+    hidden = rows.dense @ weights[first].T.astype(np.float64) + weights[first.replace("weight", "bias")]
+    hidden += rows.wide.dot(weights["embedding"])
+    for name in later:
+        hidden = np.maximum(hidden, 0.0) @ weights[name].T + weights[name.replace("weight", "bias")]
+    return np.asarray(hidden)
+
+
+class _Rows(NamedTuple):
+    """What the networks read: float32 ``N x P``, and the columns of the wide form that they know."""
+
+    dense: npt.NDArray[np.float32]
+    wide: Sparse
 
 
 class _Inputs:
-    """Numbers scaled, indicators of missing cells, and frequent levels of categories: float32 ``N x P``."""
+    """Numbers scaled, indicators of missing cells, and the columns of the wide form that stand in most rows."""
 
     def __init__(self) -> None:
         self.scale = Scale(steps=False)
-        self.columns = np.zeros(0, np.int64)  # of each level
-        self.levels = np.zeros(0, np.float32)
+        self.columns = np.zeros(0, np.int64)
 
     def fit(self, features: Features) -> Self:
-        self.scale.fit(features, ~features.categorical)
-        columns, levels = [], []
-        for column in np.flatnonzero(features.categorical):
-            codes, counts = np.unique(features.values[features.present[:, column], column], return_counts=True)
-            kept = np.sort(np.argsort(-counts, kind="stable")[:LEVELS])
-            columns.append(np.full(len(kept), column))
-            levels.append(codes[kept])
-        self.columns = np.concatenate([self.columns, *columns])
-        self.levels = np.concatenate([self.levels, *levels])
+        self.scale.fit(features)
+        if features.wide is not None:
+            counts = np.bincount(features.wide.indices, minlength=features.wide.width)
+            chosen = np.argsort(-counts, kind="stable")[:COLUMNS]
+            self.columns = np.sort(chosen[counts[chosen] > 0])
         return self
 
-    def __call__(self, features: Features) -> npt.NDArray[np.float32]:
-        levels = features.values[:, self.columns] == self.levels
-        return np.concatenate([self.scale.dense(features).astype(np.float32), levels.astype(np.float32)], axis=1)
+    def __call__(self, features: Features) -> _Rows:
+        dense = self.scale.dense(features).astype(np.float32)
+        if not self.scale.width:  # the first layer has one input at least
+            dense = np.zeros((len(features), 1), np.float32)
+        empty = np.zeros(len(features) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
+        wide = Sparse(*empty, len(self.columns)) if features.wide is None else features.wide.columns(self.columns)
+        return _Rows(dense, wide)
 
     def state(self) -> State:
-        arrays: dict[str, Any] = {"columns": self.columns, "levels": self.levels}
-        return State(1, arrays=arrays, parts={"scale": self.scale.state()})
+        return State(1, arrays={"columns": self.columns}, parts={"scale": self.scale.state()})
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         inputs = cls()
-        inputs.scale = Scale.from_state(state.parts["scale"])
-        inputs.columns, inputs.levels = state.arrays["columns"], state.arrays["levels"]
+        inputs.scale, inputs.columns = Scale.from_state(state.parts["scale"]), state.arrays["columns"]
         return inputs

@@ -259,7 +259,7 @@ class _Map:
         if features.wide is not None and self.wide is not None and self.vocabulary is not None:
             own = own + _squares(features.wide)
             theirs = theirs + (self.wide.astype(np.float64) ** 2).sum(axis=0)
-            products += _within(features.wide, self.vocabulary).dot(self.wide.astype(np.float64))
+            products += features.wide.columns(self.vocabulary).dot(self.wide.astype(np.float64))
         return np.asarray(np.maximum(own[:, None] + theirs - 2 * products, 0.0))
 
     def state(self) -> State:
@@ -276,13 +276,3 @@ def _squares(wide: Sparse) -> npt.NDArray[np.float64]:
     """Squared length of each row."""
     rows = np.repeat(np.arange(len(wide)), np.diff(wide.indptr))
     return np.bincount(rows, wide.data.astype(np.float64) ** 2, len(wide)).astype(np.float64)
-
-
-def _within(wide: Sparse, vocabulary: npt.NDArray[np.int32]) -> Sparse:
-    """The columns named by `vocabulary` (sorted), numbered anew."""
-    place = np.searchsorted(vocabulary, wide.indices)
-    known = np.zeros(len(place), bool)
-    inside = place < len(vocabulary)
-    known[inside] = vocabulary[place[inside]] == wide.indices[inside]
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(known)])[wide.indptr]
-    return Sparse(starts, place[known].astype(np.int32), wide.data[known], len(vocabulary))
