@@ -5,6 +5,7 @@ from plait.data.samples.histories import payments, payments_oracle, payments_sid
 from plait.data.samples.loans import loans, loans_oracle
 from plait.data.samples.meshes import meshes
 from plait.data.samples.mixed import mixed
+from plait.data.samples.rings import transfers, transfers_rings
 from plait.data.samples.voices import voices, voices_oracle
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "payments",
     "payments_oracle",
     "payments_side",
+    "transfers",
+    "transfers_rings",
     "voices",
     "voices_oracle",
 ]
