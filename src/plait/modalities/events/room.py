@@ -115,7 +115,9 @@ class Events:
                 held += 1
                 read += 1
                 mixed += any(_has_text(values) for values in records.values())
-                several += len(records) > 2
+                several += (
+                    sum(not all(map(is_moment, values)) for name, values in records.items() if name != "time") > 1
+                )
         sure = 0.95 * read / held if mixed and read >= 0.8 * held and mixed >= 0.5 * read else 0.0
         return sure if several else sure / 2
 
