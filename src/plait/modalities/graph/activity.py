@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from plait.contracts import Ragged
 from plait.modalities.graph.layout import DAY
-from plait.modalities.graph.links import FINE, Incidence, LinkTable, Whole, latest
+from plait.modalities.graph.links import Incidence, LinkTable, Whole, latest
 
 __all__ = ["Floats", "Rows", "Told", "activity", "largest", "ratio"]
 
@@ -87,7 +87,7 @@ def _counts(table: LinkTable, rows: Rows) -> Told:
 
 def _sums(table: LinkTable, rows: Rows, since: Whole) -> tuple[Floats, Floats]:
     """Amounts out and in from rank `since` on; where links have no direction, all and nothing."""
-    unit = table.layout.usual / FINE
+    unit = table.layout.unit
     sides = [(table.out, table.sums_out)] + ([(table.into, table.sums_in)] if table.layout.directed else [])
     found = [
         (sums[i.at(rows.code, rows.seen)] - sums[i.at(rows.code, since)]).astype(np.float64) * unit for i, sums in sides
@@ -101,7 +101,7 @@ def _flows(table: LinkTable, rows: Rows) -> Told:
     links = _length(table.links, rows)
     positions = latest(*table.links.spans(rows.code, rows.seen), RECENT)
     amounts = Ragged(np.abs(table.amount[table.links.link[positions.values]]).astype(np.float64), positions.offsets)
-    unit = table.layout.usual / FINE
+    unit = table.layout.unit
     mean, spread = _moments(amounts)
     told = {
         "amount": out + into,

@@ -18,6 +18,7 @@ __all__ = ["DAY", "Attribute", "Layout"]
 
 DAY = 86_400.0
 MAX_KINDS = 8
+DIGITS = 4  # to which amounts are counted, beyond the first one of the usual amount
 LEVELS = 100  # that a column found to hold kinds has at most
 HUGE = 1e30
 MAX_ATTRIBUTES = 16
@@ -121,6 +122,11 @@ class Layout:
         named = (self.key, self.target, self.time, self.amount, self.kind)
         return tuple(name for name in named if name is not None)
 
+    @property
+    def unit(self) -> float:
+        """In which amounts are counted: a power of ten, so that cents come out whole."""
+        return float(10.0 ** (np.floor(np.log10(self.usual)) - DIGITS))
+
     def to_json(self) -> Json:
         saved: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return saved | {"attributes": [list(attribute) for attribute in self.attributes]}
@@ -151,7 +157,7 @@ def _attribute(side: Side, ends: tuple[str, str], name: str, seen: npt.NDArray[n
 def _usual(values: Array, seen: npt.NDArray[np.bool_]) -> float:
     given = np.abs(values.astype(np.float64)[seen])
     given = given[np.isfinite(given) & (given > 0)]
-    return float(np.median(given)) if len(given) else 1.0
+    return float(np.clip(np.median(given), 1 / HUGE, HUGE)) if len(given) else 1.0
 
 
 def _few(values: Array) -> bool:

@@ -21,7 +21,7 @@ from plait.modalities.graph.layout import Layout
 __all__ = ["Contacts", "Incidence", "LinkTable", "Whole", "latest", "running"]
 
 Whole = npt.NDArray[np.int64]
-FINE = 10_000.0  # units that the usual amount, or one spread of an attribute, has
+FINE = 10_000.0  # units that one spread of an attribute has
 LARGEST = 1e12  # units counted of one number: sums of nine million such links still fit in 64 bits
 
 
@@ -138,6 +138,8 @@ class LinkTable:
             self.moments, self.rank = np.full(1, -np.inf), np.zeros(len(self.kept), np.int64)
         else:
             self.moments, self.rank = np.unique(side.columns[layout.time][self.kept], return_inverse=True)
+            if not len(self.moments):
+                self.moments = np.full(1, -np.inf)
         self.stride = len(self.moments) + 1
         self.ranks: dict[int, npt.NDArray[np.float64]] = {}
         self._sort()
@@ -172,10 +174,10 @@ class LinkTable:
 
     @cached_property
     def amount(self) -> Whole:
-        """Of each link, in units of ``layout.usual / FINE``; a missing one counts as nothing."""
+        """Of each link, in units of ``layout.unit``; a missing one counts as nothing."""
         assert self.layout.amount is not None
         given = self.side.columns[self.layout.amount].astype(np.float64)[self.kept]
-        return whole(given / self.layout.usual)
+        return _whole(given / self.layout.unit)
 
     @cached_property
     def kind(self) -> Whole:
@@ -196,7 +198,7 @@ class LinkTable:
             given = self.side.columns.get(f"{end}.{attribute.name}")
             if given is not None:
                 values = given.astype(np.float64)[self.kept]
-                out[:, i] = whole((values - attribute.centre) / attribute.spread)
+                out[:, i] = _whole((values - attribute.centre) / attribute.spread * FINE)
         return out
 
     def of_other(self, other: Whole, link: Whole) -> Whole:
@@ -231,9 +233,9 @@ class LinkTable:
         )
 
 
-def whole(values: npt.NDArray[np.float64]) -> Whole:
-    """Numbers in units of 1 / FINE, bounded, 0 where there is none."""
-    return np.rint(np.clip(np.nan_to_num(values, nan=0.0) * FINE, -LARGEST, LARGEST)).astype(np.int64)
+def _whole(values: npt.NDArray[np.float64]) -> Whole:
+    """Rounded and bounded, 0 where there is none."""
+    return np.rint(np.clip(np.nan_to_num(values, nan=0.0), -LARGEST, LARGEST)).astype(np.int64)
 
 
 def running(values: Whole) -> Whole:

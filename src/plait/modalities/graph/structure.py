@@ -119,7 +119,7 @@ def _neighbours(table: LinkTable, rows: Rows, around: Around) -> Told:
         told["neighbour_fan_in"] = _mean(np.log((into + 1.0) / (out + 1.0)), row, size)
     if table.layout.amount is not None:
         first, last = table.links.spans(near.values, seen)
-        flow = np.arcsinh((table.sums[last] - table.sums[first]) / FINE)
+        flow = np.arcsinh((table.sums[last] - table.sums[first]) * (table.layout.unit / table.layout.usual))
         told["neighbour_amount_mean"] = _mean(flow, row, size)
         told["neighbour_amount_largest"] = largest(flow, near)
     return told

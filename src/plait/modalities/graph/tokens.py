@@ -45,7 +45,7 @@ def described(table: LinkTable, rows: Rows) -> tuple[Ragged, Ragged]:
     first, last = table.between.spans(table.contacts.find(rows.code[row], other), seen)
     parts = [goes, comes, *degrees, np.log1p(last - first)]
     if layout.amount is not None:
-        parts.append(np.arcsinh(table.amount[link] / FINE))
+        parts.append(np.arcsinh(table.amount[link] * (layout.unit / layout.usual)))
     if layout.time is not None:
         parts.append(np.log1p(np.maximum(rows.clock(table)[row] - table.moments[table.rank[link]], 0.0) / DAY))
     values = np.stack(parts, axis=1)
