@@ -378,9 +378,10 @@ def test_turning_keeps_height_and_length():
     import torch
 
     encoder = fitted([cell()]).encoder(16)
-    encoder.jitter, encoder.dropped = 0.0, 0.0
+    encoder.jitter = encoder.dropped = encoder.stretch = 0.0
     torch.manual_seed(0)
     points = torch.randn(3, 40, 6)
+    points[..., 3:] = torch.nn.functional.normalize(points[..., 3:], dim=-1)
     turned = encoder.augmented(points)
     for part in (slice(0, 3), slice(3, 6)):
         before = points[..., part].norm(dim=-1).sort(dim=1).values

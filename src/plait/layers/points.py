@@ -36,6 +36,7 @@ class _Cloud(nn.Module):
 
     jitter = 0.01  # of the longest side of the box
     dropped = 0.25  # share of the points that a row lacks while training
+    stretch = 0.1  # by how much each axis is stretched or pressed while training
 
     def __init__(self, width: int, numbers: int, tokens: int, turn: bool, points: nn.Module) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class _Cloud(nn.Module):
         return Tokens(values_BTD, mask_BT)
 
     def augmented(self, x_BPC: torch.Tensor) -> torch.Tensor:
-        """Fewer points, moved a little, and with `turn` rotated about the vertical axis."""
+        """Fewer points, stretched and moved a little, and with `turn` rotated about the vertical axis."""
         rows, count, _ = x_BPC.shape
         kept = max(1, round(count * (1 - self.dropped)))
         chosen = torch.rand(rows, count).argsort(dim=1)[:, :kept]
@@ -77,6 +78,9 @@ class _Cloud(nn.Module):
             cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(rows)
             turn = torch.stack([cos, sin, zero, -sin, cos, zero, zero, zero, zero + 1], dim=1).view(rows, 3, 3)
             place, normal = place @ turn, normal @ turn
+        scale = 1 + self.stretch * (torch.rand(rows, 1, 3) * 2 - 1)
+        # What a surface faces changes by the inverse of what stretches it.
+        place, normal = place * scale, nn.functional.normalize(normal / scale, dim=-1, eps=1e-6)
         return torch.cat([place, normal], dim=-1)
 
 

@@ -131,6 +131,8 @@ class _Reading:
     """One pass through a film, which keeps every ``stride``-th frame; the stride doubles whenever that is too many."""
 
     def __init__(self, size: int, max_seconds: float, max_pixels: int) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self.size, self.max_seconds, self.max_pixels = size, max_seconds, max_pixels
         self.frames: list[tuple[float, Pixels, Pixels]] = []
         self.stride, self.seen, self.turns = 1, 0, 0
@@ -138,6 +140,8 @@ class _Reading:
         self.first: float | None = None
         self.last = 0.0  # seconds after the first picture
         self.facts: tuple[float, ...] = ()
+        # One each, since they keep what they need for pictures of one form.
+        self.colour, self.grey = VideoReformatter(), VideoReformatter()
 
     def run(self, data: bytes, *, keys: bool) -> None:
         """Decode; with `keys` long films by their key frames alone."""
@@ -162,7 +166,14 @@ class _Reading:
                 raise UnreadableError(f"breaks off after {self.last:.1f} of {stated:.1f} seconds")
             shown = self._turned(context.width, context.height)
             sound = float(bool(container.streams.audio))
-            self.facts = (self.last + 1 / rate, rate, *shown, np.log(shown[0] / shown[1]), float(self.seen), sound)
+            self.facts = (
+                min(self.last + 1 / rate, self.max_seconds),
+                rate,
+                *shown,
+                np.log(shown[0] / shown[1]),
+                float(self.seen),
+                sound,
+            )
 
     def _packets(self, container: Any, stream: Any, rate: float) -> bool:
         """Read until enough was seen; whether the end was reached."""
@@ -191,8 +202,8 @@ class _Reading:
         self.last = max(self.last, after)
         self.seen += 1
         if (self.seen - 1) % self.stride == 0:
-            colour = frame.reformat(self.size, self.size, "rgb24", interpolation="AREA").to_ndarray()
-            grey = frame.reformat(LOOKS, LOOKS, "gray", interpolation="AREA").to_ndarray()
+            colour = self.colour.reformat(frame, self.size, self.size, "rgb24", interpolation="AREA").to_ndarray()
+            grey = self.grey.reformat(frame, LOOKS, LOOKS, "gray", interpolation="AREA").to_ndarray()
             self.frames.append((after, np.rot90(colour, self.turns), np.rot90(grey, self.turns)))
             if len(self.frames) >= 2 * MOMENTS:
                 self.frames = self.frames[::2]
