@@ -179,7 +179,7 @@ def _rings(
     patterns: list[str] = []
     over: list[float] = []
     while (ring >= 0).sum() + 12 <= max(SHARE * n, 12):
-        size, pattern = int(rng.integers(4, 13)), str(rng.choice(PATTERNS))
+        size, pattern = int(rng.integers(4, 13)), PATTERNS[len(over) % len(PATTERNS)]
         likely = free / np.sqrt(age)
         members = rng.choice(n, size, replace=False, p=likely / likely.sum())
         spare = np.flatnonzero(business & (ring < 0))
