@@ -13,7 +13,8 @@ from plait.errors import PlaitError
 from plait.layers.columns import ColumnTokens
 from plait.layers.padding import pad
 from plait.layers.patches import PatchTokens
-from plait.layers.subwords import SubwordTokens
+from plait.layers.subwords import SubwordGRU, SubwordLSTM, SubwordTokens
+from plait.layers.words import WordTokens
 
 RNG = np.random.default_rng(0)
 PRESENT = np.array([True, True, False, True])
@@ -35,6 +36,11 @@ def columns_batch(numbers: int, levels: tuple[int, ...], rows: int = ROWS) -> Ba
 
 def subwords_batch() -> Batch:
     return Batch({"ids": Ragged(RNG.integers(1, 30, OFFSETS[-1]).astype(np.int32), OFFSETS)}, PRESENT)
+
+
+def words_batch() -> Batch:
+    ids = Ragged(RNG.integers(0, 30, OFFSETS[-1]).astype(np.int32), OFFSETS)
+    return Batch({"ids": ids, "weights": Ragged(RNG.random(OFFSETS[-1]).astype(np.float32) + 0.1, OFFSETS)}, PRESENT)
 
 
 def patches_batch(channels: int = 2) -> Batch:
@@ -59,6 +65,10 @@ CASES = {
     "categories only": (ColumnTokens(8, 0, (5,)), lambda: columns_batch(0, (5,))),
     "grouped columns": (ColumnTokens(8, 9, (4, 6), limit=4), lambda: columns_batch(9, (4, 6))),
     "subwords": (SubwordTokens(8, 30, 9, tokens=4), subwords_batch),
+    "subword_gru": (SubwordGRU(8, 30, 9), subwords_batch),
+    "subword_lstm": (SubwordLSTM(8, 30, 20), subwords_batch),
+    "word_mean": (WordTokens(8, 30, tokens=3), words_batch),
+    "word_mean of subwords": (WordTokens(8, 30), subwords_batch),
     "patches": (PatchTokens(8, 2, 3, 3), patches_batch),
 }
 
@@ -124,6 +134,29 @@ def test_patches_equal_their_equation_and_keep_the_most_recent():
             x[3 - len(piece) :], m[3 - len(piece) :] = piece, 1
             expected = w["project.weight"] @ np.concatenate([x.ravel(), m]) + w["project.bias"] + w["position"][back]
             np.testing.assert_allclose(values[i, -1 - back], expected, atol=1e-6)
+
+
+def test_words_are_summed_by_weight():
+    encoder, batch = WordTokens(8, 30, tokens=3), words_batch()
+    values, mask = run(encoder, batch)
+    w = weights(encoder)
+    for i in np.flatnonzero(PRESENT):
+        ids, weight = batch.arrays["ids"].row(i), batch.arrays["weights"].row(i).astype(np.float64)
+        summed = weight @ w["embedding.weight"][ids] / np.sqrt(max((weight**2).sum(), 1e-12))
+        np.testing.assert_allclose(values[i], summed.reshape(3, 8) + w["position"], atol=1e-6)
+    assert mask.tolist() == [[there] * 3 for there in PRESENT]
+
+
+@pytest.mark.parametrize("kind", [SubwordGRU, SubwordLSTM])
+def test_the_second_token_of_a_recurrent_layer_is_its_two_ends(kind):
+    encoder, batch = kind(8, 30, 9), subwords_batch()
+    values, _ = run(encoder, batch)
+    with torch.no_grad():
+        for i in (0, 3):
+            ids = torch.from_numpy(batch.arrays["ids"].row(i)[:9].astype(np.int64))
+            forth = encoder.recurrence.forth(encoder.embedding(ids)[None])[0][0, -1]
+            back = encoder.recurrence.back(encoder.embedding(ids.flip(0))[None])[0][0, -1]
+            np.testing.assert_allclose(values[i, 1], torch.cat([forth, back]).numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import plait
 from plait.contracts import Batch, Column, Features, FitContext, Ragged, Source, State
+from plait.data.schema import ColumnSpec, Schema
 from plait.errors import ArtifactError, ConfigError
 from plait.modalities.text import Text
 
@@ -252,6 +255,9 @@ def test_long_cells_are_cut() -> None:
         ({"max_tokens": True}, "whole number"),
         ({"lowercase": "yes"}, "true or false"),
         ({"vocabulary": 10}, "300..64000"),
+        ({"encoder": "subword_gruu"}, "did you mean 'subword_gru'"),
+        ({"encoder": "patches"}, "allowed: auto, subword_gru"),
+        ({"units": "letters"}, "allowed: subwords, words"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
@@ -391,6 +397,46 @@ def test_common_words_become_pieces() -> None:
     rng = np.random.default_rng(0)
     said = [" ".join(rng.choice(stems) + rng.choice(ends) for _ in range(8)) for _ in range(300)]
     assert len(ids(fitted(said, doors=TOKENS), ["borrowers lending investable"]).values) <= 9
+
+
+# encoders
+
+ENCODERS: list[dict[str, Any]] = [
+    {"encoder": "subwords"},
+    {"encoder": "subword_gru"},
+    {"encoder": "subword_lstm"},
+    {"encoder": "word_mean"},
+    {"encoder": "word_mean", "units": "subwords"},
+]
+
+
+@pytest.mark.parametrize("options", ENCODERS, ids=lambda options: "-".join(options.values()))
+def test_every_encoder_learns_which_words_count(options: dict[str, Any]) -> None:
+    cells, labels = letters(300)
+    columns = (ColumnSpec("letter", "source", "text", options),)
+    body = {"width": 16, "layers": 1, "heads": 2, "epochs": 12, "batch_size": 32, "learning_rate": 0.01}
+    model = plait.Classifier(schema=Schema(columns), fusion="attention", n_jobs=1, options={"attention": body})
+    model.fit(pd.DataFrame({"letter": cells}), labels)
+    later, true = letters(300, seed=1)
+    assert area(model.predict_proba(pd.DataFrame({"letter": later}))[:, 1], true) > 0.8
+
+
+def test_word_inputs_are_the_weights_of_the_commonest_terms() -> None:
+    cells = [f"common word number {i} {'rare' if i < 3 else ''}" for i in range(400)]
+    text = fitted(cells, doors=TOKENS, encoder="word_mean", min_count=1, vocabulary=300, ngrams="words")
+    inputs = text.inputs(text.transform((column([cells[0], None]),)))
+    found, weight = inputs.arrays["ids"], inputs.arrays["weights"]
+    assert isinstance(found, Ragged)
+    assert isinstance(weight, Ragged)
+    assert len(text.terms) > 300
+    assert found.lengths.tolist()[1] == 0
+    assert (weight.values > 0).all()
+    assert text.encoder(8).embedding.num_embeddings == 300  # type: ignore[attr-defined]
+    again = Text.from_state(text.source, text.state())
+    np.testing.assert_array_equal(
+        again.inputs(again.transform((column(cells),))).arrays["ids"].values,
+        text.inputs(text.transform((column(cells),))).arrays["ids"].values,
+    )  # type: ignore[union-attr]
 
 
 # the disk

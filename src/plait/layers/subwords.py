@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from torch import nn
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import pad, ragged
+from plait.layers.pooling import AttentionPooling
+from plait.layers.recurrent import Cell, Recurrence
 
-__all__ = ["SubwordTokens"]
+__all__ = ["SubwordGRU", "SubwordLSTM", "SubwordTokens"]
 
 
 class SubwordTokens(nn.Module):
@@ -54,11 +57,7 @@ class SubwordTokens(nn.Module):
 
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``ids``, a `Ragged` of int32."""
-        ids_BT, _ = pad(ragged(inputs, "ids"), inputs.present, self.max_tokens, self.stride)
-        return {
-            "ids": torch.from_numpy(ids_BT.astype(np.int64)),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+        return _padded(inputs, self.max_tokens, self.stride)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids_BT = tensors["ids"]
@@ -71,3 +70,66 @@ class SubwordTokens(nn.Module):
         mean_BUD = e_BUSD.sum(dim=2) / count_BU.clamp(min=1)[..., None]
         values_BUD = mean_BUD + self.merge(e_BUSD.flatten(2)) + self.position[:merged]
         return Tokens(values_BUD, (count_BU > 0) & tensors["present"][:, None])
+
+
+class SubwordGRU(nn.Module):
+    """Gated recurrent units over subword embeddings, both ways, as two tokens.
+
+    The first is softmax attention over the states of all subwords (the word level of hierarchical attention networks:
+    Yang et al., 2016, section 2.2), the second what either direction ends with. In training whole subwords are dropped,
+    as in `SubwordTokens`.
+
+    Parameters
+    ----------
+    width
+        ``D``, even.
+    vocabulary
+        Number of subwords; id 0 is padding.
+    max_tokens
+        Subwords read of a cell: its first ones.
+    dropout
+        Share of them dropped in training.
+    """
+
+    cell: ClassVar[Cell] = "gru"
+
+    def __init__(self, width: int, vocabulary: int, max_tokens: int, *, dropout: float = 0.15) -> None:
+        super().__init__()
+        self.max_tokens = max_tokens
+        self.dropout = dropout
+        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.recurrence = Recurrence(width, width, self.cell, both_ways=True)
+        self.pool = AttentionPooling(width)
+
+    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        """Read ``ids``, a `Ragged` of int32."""
+        return _padded(inputs, self.max_tokens, 1)
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
+        ids_BT = tensors["ids"]
+        if self.training and self.dropout:
+            ids_BT = ids_BT * (torch.rand(ids_BT.shape) >= self.dropout)
+        mask_BT = ids_BT > 0
+        states_BTD = self.recurrence(self.embedding(ids_BT), mask_BT)
+        place_T = torch.arange(1, ids_BT.shape[1] + 1)
+        last_B = (mask_BT * place_T).argmax(dim=1)
+        first_B = (mask_BT * place_T.flip(0)).argmax(dim=1)
+        row_B, half = torch.arange(len(ids_BT)), states_BTD.shape[2] // 2
+        ends_BD = torch.cat([states_BTD[row_B, last_B, :half], states_BTD[row_B, first_B, half:]], dim=1)
+        there_B1 = mask_BT.any(dim=1, keepdim=True) & tensors["present"][:, None]
+        values_BTD = torch.stack([self.pool(states_BTD, mask_BT), ends_BD], dim=1)
+        return Tokens(values_BTD, there_B1.expand(-1, 2))
+
+
+class SubwordLSTM(SubwordGRU):
+    """The same with long short-term memory (`plait.layers.recurrent.Recurrence`)."""
+
+    cell: ClassVar[Cell] = "lstm"
+
+
+def _padded(inputs: Batch, most: int, multiple: int) -> dict[str, torch.Tensor]:
+    ids_BT, _ = pad(ragged(inputs, "ids"), inputs.present, most, multiple)
+    return {
+        "ids": torch.from_numpy(ids_BT.astype(np.int64)),
+        "present": torch.from_numpy(np.asarray(inputs.present, bool)),
+    }

@@ -17,6 +17,7 @@ from plait.contracts import (
     Encoder,
     Features,
     FitContext,
+    Items,
     Json,
     Ragged,
     Source,
@@ -35,7 +36,12 @@ from plait.modalities.text.topics import find_topics
 
 __all__ = ["Text"]
 
-NGRAMS = ("auto", "words", "words+chars")
+CHOICES = {
+    "ngrams": ("auto", "words", "words+chars"),
+    "encoder": ("auto", "subwords", "subword_gru", "subword_lstm", "word_mean"),
+    "units": ("words", "subwords"),
+}
+EMBEDDED = 20_000  # n-grams that the encoder "word_mean" knows
 SHORT = 100  # characters: where texts are shorter on average, n-grams of characters join those of words
 SVD_ROWS = 10_000  # training rows that the topics are found on
 TOPICS = 32
@@ -45,6 +51,8 @@ WEIGHT = np.float32(
 SUBWORD_ROWS = 20_000  # training rows that subwords are found on
 DEFAULTS: dict[str, Json] = {
     "ngrams": "auto",
+    "encoder": "auto",
+    "units": "words",
     "max_features": 50_000,
     "min_count": 2,
     "components": None,
@@ -80,10 +88,17 @@ class Text:
         more than two classes, else 0: beside one score they only dilute what trees see).
     lowercase
         Whether capitals count as small letters (default true).
+    encoder
+        ``"subwords"`` (default): subword embeddings merged by a convolution, read in order by the network's body;
+        ``"subword_gru"``, ``"subword_lstm"``: a recurrent layer over subword embeddings, pooled by attention;
+        ``"word_mean"``: the mean embedding of the units, whatever their order: fast, and strong where words tell all.
+    units
+        Of ``"word_mean"``: ``"words"`` (default: the n-grams, weighted by TF-IDF) or ``"subwords"``.
     max_tokens
         Subwords read of a cell by the encoder (default 64).
     vocabulary
-        Subwords known to the encoder (default: 500 to 8,000, by the amount of text).
+        Subwords known to the encoder (default: 500 to 8,000, by the amount of text), or n-grams known to
+        ``"word_mean"`` (default: the 20,000 that stand in most texts).
 
     Dense features are `STATISTICS`, the topics, and linear scores (one a class or value, out of fold for training
     rows); the scores are absent until `fit_features` has seen labels. The wide form is the TF-IDF matrix, its rows of
@@ -123,7 +138,7 @@ class Text:
             "we own 3 trucks, paid $9,500",
         ]
         chinese = ["我想申请贷款", "用于装修房屋", "每月还款3,000元", "收入稳定"]
-        broken: list[Any] = [7.5, b"\xff\xfe", ["a", "list"], {"a": 1}]
+        broken: list[Any] = [7.5, b"\xff\xfe", ["two", "cells"], {"a": 1}]
         values = np.empty(n, object)
         for row, kind in enumerate(rng.random(n)):
             clauses, end = (chinese, "。") if kind > 0.7 else (english, ". ")
@@ -143,26 +158,35 @@ class Text:
             characters += int(((texts.values & 0xC0) != 0x80).sum())
         rows = np.concatenate(found)
         self._scores = width(context.outputs)
-        if "features" in context.doors:
+        if "features" in context.doors or self._by_words:
             grams = self._options["ngrams"]
             short = characters < SHORT * len(rows)
-            self._fit_features(chunks, rows, grams == "words+chars" or (grams == "auto" and short), context)
-        if "tokens" in context.doors and len(rows):
+            self._fit_terms(chunks, grams == "words+chars" or (grams == "auto" and short))
+        if "features" in context.doors:
+            self._fit_topics(chunks, rows, context)
+        if "tokens" in context.doors and len(rows) and not self._by_words:
             some = _gather(chunks, _sample(rows, SUBWORD_ROWS, context.rng("subwords")))
             model = subwords.train(strings(some), self._options["vocabulary"], self._options["lowercase"])
             self._subwords = Subwords(model)
         return self
 
-    def _fit_features(
-        self, chunks: Iterable[tuple[Column, ...]], rows: npt.NDArray[np.int64], grams: bool, context: FitContext
-    ) -> None:
-        """Count all texts, then look again at some: to name the n-grams, and to find the topics."""
+    @property
+    def _by_words(self) -> bool:
+        """Whether the encoder reads n-grams instead of subwords."""
+        return bool(self._options["encoder"] == "word_mean" and self._options["units"] == "words")
+
+    def _fit_terms(self, chunks: Iterable[tuple[Column, ...]], grams: bool) -> None:
+        """Count all texts, then look again at some, to name the n-grams."""
         frequencies = Frequencies(grams=grams, lowercase=self._options["lowercase"])
         for where, texts in _present(chunks):
             frequencies.add(texts, where)
         hashes, frequency, holder = frequencies.select(self._options["min_count"], self._options["max_features"])
         self._tfidf = Tfidf.fit(hashes, frequency, frequencies)
         self.terms = tuple(self._tfidf.terms(_gather(chunks, np.unique(holder))))
+
+    def _fit_topics(
+        self, chunks: Iterable[tuple[Column, ...]], rows: npt.NDArray[np.int64], context: FitContext
+    ) -> None:
         some = _gather(chunks, _sample(rows, SVD_ROWS, context.rng("topic rows")))
         wide, _ = self._tfidf.transform(some)
         components = self._options["components"]
@@ -214,18 +238,41 @@ class Text:
         covered = np.arange(len(names)) >= len(STATISTICS)
         return Features(values, names, ~np.isnan(values), np.zeros(len(names), bool), covered, wide)
 
+    def items(self, batch: Batch) -> Items:
+        """The texts, for pretrained encoders."""
+        return Items("words", strings(_texts(batch)))
+
     def inputs(self, batch: Batch) -> Batch:
-        """Subword ids: ``ids`` (Ragged int32, at most `max_tokens` a row; 0 is padding)."""
+        """What the encoder reads: ``ids`` (Ragged int32) of at most `max_tokens` subwords a row (0 is padding), or of
+        n-grams, with ``weights`` (Ragged float32)."""
         rows = np.flatnonzero(batch.present)
-        ids = self._subwords.encode(strings(pick(_texts(batch), rows)), self._options["max_tokens"])
+        texts = pick(_texts(batch), rows)
         lengths = np.zeros(len(batch) + 1, np.int64)
+        if self._by_words:
+            wide = self._tfidf.transform(texts)[0].columns(self._embedded)
+            lengths[rows + 1] = np.diff(wide.indptr)
+            offsets = np.cumsum(lengths)
+            arrays = {"ids": Ragged(wide.indices, offsets), "weights": Ragged(wide.data, offsets)}
+            return Batch(arrays, batch.present)
+        ids = self._subwords.encode(strings(texts), self._options["max_tokens"])
         lengths[rows + 1] = ids.lengths
         return Batch({"ids": Ragged(ids.values, np.cumsum(lengths))}, batch.present)
 
+    @property
+    def _embedded(self) -> npt.NDArray[np.int64]:
+        """The n-grams that stand in most texts (rising)."""
+        most = self._options["vocabulary"] or EMBEDDED
+        return np.sort(np.argsort(self._tfidf.idf, kind="stable")[:most])
+
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
-        """The encoder of that name; ``"auto"`` is ``"subwords"``."""
-        module = registry.get("encoders", "subwords" if kind == "auto" else kind)
-        encoder: Encoder = module(width, self._subwords.size, self._options["max_tokens"])
+        """The encoder of that name; ``"auto"`` is the column's, which by default is ``"subwords"``."""
+        chosen = self._options["encoder"] if kind == "auto" else kind
+        options: dict[str, Json] = {"width": width, "vocabulary": self._subwords.size}
+        if self._by_words:
+            options["vocabulary"] = max(len(self._embedded), 1)
+        if chosen != "word_mean":
+            options["max_tokens"] = self._options["max_tokens"]
+        encoder: Encoder = registry.make("encoders", "subwords" if chosen == "auto" else chosen, options)
         return encoder
 
     def state(self) -> State:
@@ -258,8 +305,8 @@ def _options(given: Mapping[str, Json], column: str) -> dict[str, Any]:
     for key, value in given.items():
         if key not in DEFAULTS:
             raise unknown(f"option of column {column!r}", key, DEFAULTS)
-        if key == "ngrams" and value not in NGRAMS:
-            raise unknown(f"ngrams of column {column!r}", value, NGRAMS)
+        if key in CHOICES and value not in CHOICES[key]:
+            raise unknown(f"{key} of column {column!r}", value, CHOICES[key])
         if key == "lowercase" and not isinstance(value, bool):
             raise ConfigError(f"lowercase of column {column!r} is {value!r}; it must be true or false")
         if key in RANGES and not (DEFAULTS[key] is None and value is None):

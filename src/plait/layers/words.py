@@ -1,0 +1,74 @@
+"""Bags of words to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from plait.contracts import Batch, Tokens
+from plait.layers.padding import ragged
+
+__all__ = ["WordTokens"]
+
+
+class WordTokens(nn.Module):
+    """The weighted sum of the embeddings of all words, cut into a few tokens.
+
+    With ``e_i`` (of ``K D`` numbers) the embedding of word ``i`` of a text and ``w_i`` its weight,
+
+        ``[t_1; ...; t_K] = sum_i w_i e_i / sqrt(sum_i w_i^2)``, token ``k`` being ``t_k + p_k``:
+
+    the averaged embeddings of Joulin et al., "Bag of Tricks for Efficient Text Classification", 2017, section 2.1, but
+    for the scale, which here does not shrink with the length of the text. In training words are left out at random
+    (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods", 2015, section 3.1).
+
+    Parameters
+    ----------
+    width
+        ``D``.
+    vocabulary
+        Number of words.
+    tokens
+        ``K``.
+    dropout
+        Share of a text's words left out in training.
+    """
+
+    def __init__(self, width: int, vocabulary: int, *, tokens: int = 2, dropout: float = 0.15) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.dropout = dropout
+        self.embedding = nn.Embedding(vocabulary, tokens * width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        self.position = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
+
+    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        """Read ``ids`` (Ragged int32) and, where there are any, ``weights`` (Ragged float32 of the same lengths)."""
+        rows = np.flatnonzero(inputs.present)
+        ids = ragged(inputs, "ids").take(rows)
+        weights = (
+            ragged(inputs, "weights").take(rows).values if "weights" in inputs.arrays else np.ones(len(ids.values))
+        )
+        starts = np.zeros(len(inputs), np.int64)
+        starts[rows] = ids.lengths
+        return {
+            "ids": torch.from_numpy(ids.values.astype(np.int64)),
+            "weights": torch.from_numpy(weights.astype(np.float32)),
+            "starts": torch.from_numpy(np.cumsum(starts) - starts),
+            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
+        }
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
+        ids, weights, starts_B, present_B = (tensors[name] for name in ("ids", "weights", "starts", "present"))
+        if self.training and self.dropout:
+            weights = weights * (torch.rand(weights.shape) >= self.dropout)
+        sum_BX = F.embedding_bag(ids, self.embedding.weight, starts_B, mode="sum", per_sample_weights=weights)
+        squares = torch.cat([weights.new_zeros(1), weights.square().cumsum(0, dtype=torch.float64)])
+        ends_B = torch.cat([starts_B[1:], starts_B.new_full((1,), len(ids))])[: len(starts_B)]
+        norm_B1 = (squares[ends_B] - squares[starts_B]).clamp(min=1e-12).sqrt().to(sum_BX.dtype)[:, None]
+        values_BTD = (sum_BX / norm_B1).unflatten(1, self.position.shape) + self.position
+        return Tokens(values_BTD, present_B[:, None].expand(-1, self.tokens))
