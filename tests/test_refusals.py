@@ -194,7 +194,7 @@ def test_infinity_in_a_feature_is_a_fault_and_missing(infinity: float) -> None:
     broken, gone = made(), made()
     broken.loc[[3, 8], "x"], gone.loc[[3, 8], "x"] = infinity, np.nan
     model, expected = classifier().fit(broken, LABELS), classifier().fit(gone, LABELS)
-    assert model.faults_ == [{"column": "x", "reason": "infinite", "cells": 2}]
+    assert model.faults_ == [{"column": "x", "reason": "infinite", "cells": 2, "rows": [3, 8]}]
     np.testing.assert_array_equal(model.predict_proba(broken), expected.predict_proba(gone))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from plait import registry
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
+from plait.data.faults import counted
 from plait.data.frame import as_frame, extra_columns
 from plait.data.labels import Labels
 from plait.data.schema import Schema
@@ -203,7 +205,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             raise DataError("sample_weight is zero in every row; give at least one row a weight above 0")
         return weight
 
-    def _predict(self, X: object, sides: Sides | None) -> Prediction:
+    def prediction(self, X: object, *, sides: Sides | None = None) -> Prediction:
+        """What the other verbs are made of: probabilities or values, and the cells that could not be read."""
         check_is_fitted(self)
         return self.model_.predict(self._rows(X), sides)
 
@@ -219,7 +222,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         weight = None if sample_weight is None else self._weight(sample_weight, len(frame))
         group = self.schema_.group
         with single_threaded_blas():
-            return evaluate(
+            judged = evaluate(
                 self.model_.fitted.predict(batches),
                 _target(y),
                 weight=weight,
@@ -227,6 +230,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
                 baselines=self.model_.baselines(batches),
                 seed=int(self.record_["seed"]),
             )
+        return replace(judged, faults=tuple(counted(batches.faults)))
 
 
 class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
@@ -343,11 +347,11 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict_proba(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Probabilities of shape (N, C), columns as in `classes_`."""
-        return self._predict(X, sides).values
+        return self.prediction(X, sides=sides).values
 
     def predict(self, X: object, *, sides: Sides | None = None) -> Array:
         """The likeliest class of each row, shape (N,)."""
-        prediction = self._predict(X, sides)
+        prediction = self.prediction(X, sides=sides)
         return np.asarray(self.classes_[prediction.values.argmax(axis=1)])
 
     def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
@@ -389,7 +393,7 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Values of shape (N,)."""
-        return self._predict(X, sides).values
+        return self.prediction(X, sides=sides).values
 
     def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
         """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from time import perf_counter
@@ -19,12 +18,14 @@ import pandas as pd
 from plait import artifact, registry
 from plait.contracts import Array, Batch, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
 from plait.contracts.crossing import unheard
+from plait.data.faults import counted
 from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted
-from plait.threads import threads_of
+from plait.media.decode import running
 from plait.stacking import Part, Stacked, make_fusion
+from plait.threads import threads_of
 
 __all__ = ["Model", "Settings", "groups_of", "single_threaded_blas"]
 
@@ -148,7 +149,7 @@ class Model:
             report=report or unheard,
         )
         batches: dict[str, Batch] = {}
-        with single_threaded_blas():
+        with single_threaded_blas(), running(context.report, settings.threads):
             for name, room in rooms.items():
                 context.report(Progress(f"reading {name}", len(batches), len(sources)))
                 rooms[name] = room.fit([columns[name]], context)
@@ -164,7 +165,7 @@ class Model:
             "seed": settings.seed,
             "threads": settings.threads,
             "time_budget": settings.time_budget,
-            "faults": _faults(evidence.batches),
+            "faults": counted(evidence.batches.faults),
             "versions": artifact.versions(),
         }
         model = cls(schema, rooms, head, fitted, {**plan, **getattr(fusion, "made", {})}, record)
@@ -179,12 +180,13 @@ class Model:
     def predict(
         self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None, present: Array | None = None
     ) -> Prediction:
-        """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources."""
+        """Predict rows, and say which of their cells could not be read; `present` (bool ``N x S`` or ``S``) hides
+        sources."""
         batches = self.batches(frame, sides)
         if len(frame) < MANY:
-            return self.fitted.predict(batches, present)
+            return replace(self.fitted.predict(batches, present), faults=batches.faults)
         with single_threaded_blas():
-            return self.fitted.predict(batches, present)
+            return replace(self.fitted.predict(batches, present), faults=batches.faults)
 
     def baselines(self, batches: Batches) -> dict[str, Prediction]:
         """What the constant, the linear and the LightGBM reference say of the same rows."""
@@ -343,13 +345,3 @@ def groups_of(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | 
     codes = codes.astype(np.int64)
     codes[alone] = len(labels) + np.arange(alone.sum())
     return codes
-
-
-def _faults(batches: Batches) -> list[dict[str, Json]]:
-    """Faults counted by column and reason, the most frequent first."""
-    counts: dict[tuple[str, str], int] = {}
-    for fault in batches.faults:
-        key = (fault.column, fault.reason)
-        counts[key] = counts.get(key, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"column": column, "reason": reason, "cells": count} for (column, reason), count in ordered]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, Model, SidePaths, keyed
+from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths, keyed
 from plait.cli.screen import Screen
 
 __all__ = ["evaluate"]
@@ -18,26 +18,29 @@ def evaluate(
     data: Data,
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw curves into this folder.")] = None,
     side: SidePaths = None,
+    data_folder: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model on other rows.
 
     Metrics with intervals, beside a constant, a linear model and LightGBM fitted on the same training rows.
     """
-    from plait.cli.rows import say_ignored, target_of, weight_of
+    from plait.cli.rows import rows_of, say_faults, say_ignored, target_of, weight_of
     from plait.data.asof import sides
-    from plait.data.read import read
     from plait.estimators import load
+    from plait.media.decode import running
 
     screen = Screen(as_json)
     estimator = load(model)
     schema = estimator.schema_
-    frame = read(data)
+    frame = rows_of(data, data_folder)
     target = target_of(frame, schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = sides(schema, keyed("side", side))
     say_ignored(screen, estimator.ignored_columns(frame))
-    evaluation = estimator.evaluate(frame, target, weight, sides=tables)
+    with screen.progress() as report, running(report):
+        evaluation = estimator.evaluate(frame, target, weight, sides=tables)
+    say_faults(screen, evaluation.faults)
     screen.say(str(evaluation))
     if pictures is not None:
         from plait.report.curves import draw

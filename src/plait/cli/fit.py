@@ -13,6 +13,7 @@ import typer
 from plait.cli.options import (
     AsJson,
     Data,
+    DataFolder,
     Group,
     Ignore,
     Jobs,
@@ -66,6 +67,7 @@ def fit(
     plan: Annotated[Path | None, typer.Option(metavar="RUN.JSON", help="Fit again what an earlier run chose.")] = None,
     test: Annotated[float, typer.Option(help="Share of rows held out to judge the model; 0: none.")] = 0.25,
     side: SidePaths = None,
+    data_folder: DataFolder = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
@@ -76,9 +78,8 @@ def fit(
     Those are the latest rows where rows have a time, whole groups where they have groups, else some at random.
     Writes model.plait, schema.yaml, run.json, evaluation.json and pictures.
     """
-    from plait.cli.rows import schema_of
+    from plait.cli.rows import rows_of, schema_of
     from plait.data.asof import sides
-    from plait.data.read import read
 
     screen = Screen(as_json)
     chosen = {
@@ -94,7 +95,7 @@ def fit(
         raise ConfigError("name the folder for the model with -o DIR")
     if output is not None:
         _check_output(output)
-    frame = read(data)
+    frame = rows_of(data, data_folder)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)})
     job = _Job.of(data, frame, schema, sides(schema, keyed("side", side)), task, test, seed)
@@ -199,10 +200,13 @@ def _finish(
     screen: Screen, output: Path, job: _Job, estimator: Classifier | Regressor, chosen: Mapping[str, Any]
 ) -> None:
     """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
+    from plait.cli.rows import say_faults
+
     _show_plan(screen, estimator)
     evaluation = job.judge(estimator)
     if evaluation is not None:
         screen.heading("judged on the rows held out")
+        say_faults(screen, evaluation.faults)
         screen.say(str(evaluation))
     record = _record(job, estimator, chosen, evaluation)
     _write(output, estimator, record, evaluation)
@@ -246,6 +250,8 @@ def _show_schema(screen: Screen, job: _Job) -> None:
 
 
 def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
+    from plait.cli.rows import say_faults
+
     plan, record = estimator.plan_, estimator.record_
     screen.heading(f"{plan['fusion']} fusion, fitted in {clock(sum(record['seconds'].values()))}")
     if parts := plan.get("parts"):
@@ -253,8 +259,7 @@ def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
         screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
     if skipped := plan.get("skipped"):
         screen.note(f"the time budget left out {', '.join(skipped)}")
-    for fault in record["faults"][:8]:
-        screen.note(f"column {fault['column']!r}: {fault['cells']} cell(s) count as missing: {fault['reason']}")
+    say_faults(screen, record["faults"])
 
 
 def _record(

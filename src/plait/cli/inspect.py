@@ -10,6 +10,7 @@ import typer
 from plait.cli.options import (
     AsJson,
     Data,
+    DataFolder,
     Group,
     Ignore,
     LabelTime,
@@ -36,6 +37,10 @@ def inspect(
     ignore: Ignore = None,
     sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
+    data_folder: DataFolder = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="Read the cells of all rows, not of some, to find those that cannot be.")
+    ] = False,
     write_schema: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the schema as YAML, to be edited and given to fit.")
     ] = None,
@@ -45,22 +50,27 @@ def inspect(
 
     Finds constants, identifiers, unreadable times and columns that look like a leak of the target.
     """
-    from plait.cli.rows import schema_of
+    from plait.cli.rows import rows_of, say_faults, schema_of
     from plait.data import quality
-    from plait.data.read import read
+    from plait.data.faults import ROWS
+    from plait.media.decode import running
 
     if write_schema is not None and write_schema.exists():
         raise DataError(f"{write_schema} is there already; name another file or remove it")
     screen = Screen(as_json)
-    frame = read(data)
+    frame = rows_of(data, data_folder)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)})
-    found = quality.inspect(frame, schema)
+    with screen.progress() as report, running(report):
+        found = quality.inspect(frame, schema, read_rows=None if all_rows else ROWS)
     rows = found.rows()
     screen.say(f"{data}: {len(frame):,} rows, {len(frame.columns):,} columns")
     screen.table([list(rows[0]), *(list(row.values()) for row in rows)])
     for warning in found.warnings:
         screen.note(warning)
+    say_faults(screen, found.faults)
+    if found.rows_read < len(frame):
+        screen.note(f"unreadable cells were looked for in {found.rows_read:,} rows; --all-rows looks in all")
     if write_schema is not None:
         schema.write(write_schema)
         screen.note(f"wrote {write_schema}")

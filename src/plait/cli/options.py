@@ -13,6 +13,7 @@ from plait.errors import ConfigError
 __all__ = [
     "AsJson",
     "Data",
+    "DataFolder",
     "Group",
     "Ignore",
     "Jobs",
@@ -33,6 +34,10 @@ __all__ = [
 
 Data: TypeAlias = Annotated[
     Path, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL, Parquet or Arrow file, or a folder of such files.")
+]
+DataFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where files named in cells lie; by default the folder of the data."),
 ]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.")]
 Target: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="What to predict.")]

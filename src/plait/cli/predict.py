@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, Model, SidePaths, keyed
+from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths, keyed
 from plait.cli.screen import Screen
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from plait.contracts import Side
+    from plait.contracts import Prediction
     from plait.data.schema import Schema
-    from plait.estimators import Classifier, Regressor
 
 __all__ = ["predict"]
 
@@ -26,41 +24,52 @@ def predict(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="CSV, TSV, JSONL, Parquet or Arrow.")],
     side: SidePaths = None,
+    data_folder: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict new rows, into a file.
 
     One row each, in their order, with identifiers carried along.
     """
-    from plait.cli.rows import say_ignored
+    from plait.cli.rows import rows_of, say_faults, say_ignored
     from plait.data.asof import sides
-    from plait.data.read import read, write_frame
+    from plait.data.faults import counted
+    from plait.data.read import write_frame
     from plait.estimators import load
+    from plait.media.decode import running
 
     screen = Screen(as_json)
     estimator = load(model)
     schema = estimator.schema_
-    frame = read(data)
+    frame = rows_of(data, data_folder)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
-    predicted = _predicted(estimator, frame, schema, sides(schema, keyed("side", side)))
+    tables = sides(schema, keyed("side", side))
+    with screen.progress() as report, running(report):
+        prediction = estimator.prediction(frame, sides=tables)
+    faults = counted(prediction.faults)
+    say_faults(screen, faults)
+    predicted = _as_frame(prediction, frame, schema)
     write_frame(predicted, output)
     screen.say(f"{len(predicted):,} rows predicted: {output}")
     screen.result(
-        {"rows": len(predicted), "file": str(output), "columns": list(predicted.columns), "ignored": list(ignored)}
+        {
+            "rows": len(predicted),
+            "file": str(output),
+            "columns": list(predicted.columns),
+            "ignored": list(ignored),
+            "faults": faults,
+        }
     )
 
 
-def _predicted(
-    estimator: Classifier | Regressor, frame: pd.DataFrame, schema: Schema, sides: Mapping[str, Side]
-) -> pd.DataFrame:
+def _as_frame(prediction: Prediction, frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     import pandas as pd
 
     carried = [name for name in schema.names("id") if name in frame.columns]
     out = {name: frame[name].to_numpy() for name in carried}
-    if not hasattr(estimator, "predict_proba"):
-        return pd.DataFrame({**out, "prediction": estimator.predict(frame, sides=sides)})
-    probability = estimator.predict_proba(frame, sides=sides)
-    classes = estimator.classes_
+    if prediction.classes is None:
+        return pd.DataFrame({**out, "prediction": prediction.values})
+    probability, classes = prediction.values, prediction.classes
     each = {f"probability_{label}": probability[:, i] for i, label in enumerate(classes.tolist())}
     return pd.DataFrame({**out, "prediction": classes[probability.argmax(axis=1)], **each})

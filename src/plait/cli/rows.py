@@ -16,7 +16,27 @@ if TYPE_CHECKING:
     from plait.cli.screen import Screen
     from plait.data.schema import Schema
 
-__all__ = ["say_ignored", "schema_of", "target_of", "weight_of"]
+__all__ = ["rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
+
+SHOWN = 8  # kinds of faults that are shown
+
+
+def rows_of(data: Path, folder: Path | None) -> pd.DataFrame:
+    """The rows of a file, with the folder that their paths lie in.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or the folder is none.
+    """
+    from plait.data.read import read
+
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"--data-folder {folder} is no folder")
+    frame = read(data)
+    if folder is not None:
+        frame.attrs["folder"] = str(folder)
+    return frame
 
 
 def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any]) -> Schema:
@@ -79,6 +99,17 @@ def weight_of(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.float64] | 
             f"weight column {schema.weight!r} is no finite number of 0 or more in {wrong} row(s); mend them"
         )
     return weight
+
+
+def say_faults(screen: Screen, faults: Sequence[Mapping[str, Any]]) -> None:
+    """Tell which cells could not be read, and why."""
+    for fault in faults[:SHOWN]:
+        rows = ", ".join(map(str, fault["rows"])) + (", ..." if fault["cells"] > len(fault["rows"]) else "")
+        screen.note(
+            f"column {fault['column']!r}: {fault['cells']:,} cell(s) count as missing: {fault['reason']} (row {rows})"
+        )
+    if rest := sum(fault["cells"] for fault in faults[SHOWN:]):
+        screen.note(f"{rest:,} more cell(s) count as missing")
 
 
 def say_ignored(screen: Screen, columns: Sequence[str]) -> None:

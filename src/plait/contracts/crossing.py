@@ -372,11 +372,14 @@ class Prediction:
         float64: probabilities ``N x C`` (class) or values ``N`` (value).
     classes
         The ``C`` labels of a class prediction.
+    faults
+        Cells that could not be read, and counted as missing.
     """
 
     kind: str
     values: npt.NDArray[np.float64]
     classes: Array | None = None
+    faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plait.contracts import Array, Column, Json
+from plait.data.faults import ROWS, counted, look
 from plait.data.frame import as_frame, column, seconds
 from plait.data.read import as_json, content
 from plait.data.roles import identifies, named_identifier, sample
@@ -47,12 +48,15 @@ class ColumnReport:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found: the schema (given or inferred), a report a column, and warnings about the whole."""
+    """What `inspect` found: the schema (given or inferred), a report a column, warnings about the whole, and the cells
+    of `rows_read` rows that no model could read (`plait.data.faults.counted`)."""
 
     rows_seen: int
     schema: Schema
     columns: tuple[ColumnReport, ...]
     warnings: tuple[str, ...]
+    faults: tuple[Json, ...] = ()
+    rows_read: int = 0
 
     def rows(self) -> list[dict[str, str]]:
         """One dict of texts a column, in order, for a table."""
@@ -74,6 +78,8 @@ class Inspection:
             "rows": self.rows_seen,
             "columns": [asdict(report) for report in self.columns],
             "warnings": list(self.warnings),
+            "faults": list(self.faults),
+            "rows_read": self.rows_read,
             "schema": self.schema.to_json(),
         }
 
@@ -91,6 +97,7 @@ def inspect(
     sensitive: str | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
     sides: Mapping[str, Side] | None = None,
+    read_rows: int | None = ROWS,
 ) -> Inspection:
     """Look at every column: what it is, how much is missing, and what would spoil a model.
 
@@ -106,6 +113,8 @@ def inspect(
         Inferred from the roles if None; with a schema no roles are named.
     target, time, label_time, group, id, weight, sensitive, ignore, sides
         As in `Schema.infer`.
+    read_rows
+        Rows whose cells are read as a model would read them, to find those that it cannot; None: all of them.
 
     Raises
     ------
@@ -142,7 +151,8 @@ def inspect(
         missing = 1.0 - float(own.present.mean()) if len(own) else 0.0
         told = tuple(filter(None, warnings))
         reports.append(ColumnReport(name, spec.role, spec.modality, missing, _distinct(own), _examples(own), told))
-    return Inspection(len(table), schema, tuple(reports), tuple(_whole(table, schema)))
+    faults, looked = look(table, schema, read_rows)
+    return Inspection(len(table), schema, tuple(reports), tuple(_whole(table, schema)), tuple(counted(faults)), looked)
 
 
 def _whole(frame: pd.DataFrame, schema: Schema) -> list[str]:

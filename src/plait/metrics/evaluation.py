@@ -109,6 +109,8 @@ class Evaluation:
         A row is predicted positive where the positive class is more probable than this (two classes only).
     resamples
         Bootstrap draws behind the 95% intervals.
+    faults
+        Cells of the rows that could not be read, counted by column and reason.
     """
 
     n: int
@@ -120,6 +122,7 @@ class Evaluation:
     notes: tuple[str, ...]
     threshold: float
     resamples: int
+    faults: tuple[Json, ...] = ()
 
     def __getitem__(self, metric: str) -> Figure:
         """The figure of a metric by name."""
