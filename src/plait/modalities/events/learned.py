@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Json
 from plait.modalities.events.fields import Category, Number, as_numbers, main_category
-from plait.modalities.events.summary import Layout
+from plait.modalities.events.summary import KINDS, Layout
 
 __all__ = ["Learned", "suiting"]
 
@@ -55,6 +55,12 @@ class Learned:
     def layout(self) -> Layout:
         names = tuple(number.name for number in self.numbers)
         return Layout(names, self.categories, main_category(self.categories), self.windows, self.dated)
+
+    @property
+    def kinds(self) -> range:
+        """Codes of the most frequent kinds."""
+        main = self.layout.kind
+        return range(2, 2 + min(KINDS, 0 if main is None else len(self.categories[main].levels)))
 
     def encode(
         self, values: Mapping[str, Sequence[object] | Array], count: int

@@ -33,7 +33,7 @@ from plait.modalities.events.cells import Kind, decode, is_moment, kind_of, text
 from plait.modalities.events.fields import LARGEST, Category, Number, as_numbers, scales
 from plait.modalities.events.learned import Learned, suiting
 from plait.modalities.events.sight import Seen, from_cells, from_side, unit_of
-from plait.modalities.events.summary import Sight, summarise, unique_names
+from plait.modalities.events.summary import Sight, since, summarise, unique_names
 
 __all__ = ["Events"]
 
@@ -285,8 +285,9 @@ class Events:
         """The 64 most recent records for the encoder, bounded and NaN-free.
 
         ``values`` (Ragged float32): numbers on the training records' scale (inverse hyperbolic sine) and which are
-        there; where dated, sine and cosine of the time of day and of the week. ``clocks`` (Ragged float32 ``T x 2``):
-        logarithms of the time to the row's moment and from the record before, in usual gaps. ``codes`` (Ragged int32).
+        there; how lately each of the most frequent kinds came, 1 at the record itself and 0 long before; where dated,
+        sine and cosine of the time of day and of the week. ``clocks`` (Ragged float32 ``T x 2``): logarithms of the
+        time to the row's moment and from the record before, in usual gaps. ``codes`` (Ragged int32).
         """
         learned = self._learned
         time = _ragged(batch, "time")
@@ -299,6 +300,10 @@ class Events:
         location = np.array([number.location for number in learned.numbers])
         scale = np.array([number.scale for number in learned.numbers])
         parts = [np.arcsinh((np.where(there, numbers, location) - location) / scale), there]
+        codes = _ragged(batch, "codes").values[where]
+        for code in learned.kinds:
+            lag = since(row, when, codes[:, learned.layout.kind] == code)
+            parts.append((1.0 / (1.0 + lag / learned.gap))[:, None])
         if learned.dated:
             turn = 2 * np.pi * np.stack([when % 1.0, when / 7 % 1.0], axis=1)
             parts += [np.sin(turn), np.cos(turn)]
@@ -309,7 +314,7 @@ class Events:
         arrays = {
             "values": Ragged(np.concatenate(parts, axis=1).astype(np.float32), offsets),
             "clocks": Ragged(clocks.astype(np.float32), offsets),
-            "codes": Ragged(_ragged(batch, "codes").values[where], offsets),
+            "codes": Ragged(codes, offsets),
         }
         return Batch(arrays, batch.present, batch.faults)
 
@@ -319,7 +324,7 @@ class Events:
         chosen = self._encoder if kind == "auto" else kind
         options = {
             "width": width,
-            "numbers": 2 * len(learned.numbers) + 4 * learned.dated,
+            "numbers": 2 * len(learned.numbers) + len(learned.kinds) + 4 * learned.dated,
             "levels": [len(category.levels) + 2 for category in learned.categories],
             "max_records": RECORDS,
         }

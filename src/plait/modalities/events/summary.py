@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plait.contracts import Array
 from plait.modalities.events.fields import MISSING, Category
 
-__all__ = ["Layout", "Sight", "span_name", "summarise", "unique_names"]
+__all__ = ["KINDS", "Layout", "Sight", "since", "span_name", "summarise", "unique_names"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Named: TypeAlias = tuple[str, Floats]
@@ -226,21 +226,25 @@ def _order(sight: Sight, layout: Layout, c: int) -> Iterator[Named]:
     Soon is within the shortest window; both look from a record of the second kind back to the last of the first.
     """
     category, codes = layout.categories[c], sight.codes[:, c]
-    place = np.arange(len(codes))
-    start = np.searchsorted(sight.row, np.arange(sight.rows))[sight.row]
     soon = layout.windows[0]
     kinds = list(enumerate(category.levels[:PAIRED], 2))
     for code, level in kinds:
-        latest = np.maximum.accumulate(np.where(codes == code, place, -1)) if len(codes) else place
-        seen = latest >= start
-        lag = np.where(seen, sight.time - sight.time[np.maximum(latest, 0)], np.inf)
+        lag = since(sight.row, sight.time, codes == code)
         for other, name in kinds:
             if other == code:
                 continue
-            after = seen & (codes == other)
+            after = np.isfinite(lag) & (codes == other)
             stem = f"{category.name}.{level}_to_{name}"
             yield f"{stem}.soonest", -sight.largest(-lag, after)
             yield f"{stem}.soon_{span_name(soon)}", sight.count(after & (lag <= soon))
+
+
+def since(row: npt.NDArray[np.int64], time: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
+    """Days from the row's latest chosen record up to and with each record; infinite before the first."""
+    place = np.arange(len(row))
+    latest = np.maximum.accumulate(np.where(chosen, place, -1)) if len(row) else place
+    seen = (latest >= 0) & (row[np.maximum(latest, 0)] == row)
+    return np.where(seen, time - time[np.maximum(latest, 0)], np.inf)
 
 
 def _variety(sight: Sight, layout: Layout, c: int) -> Iterator[Named]:
