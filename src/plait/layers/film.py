@@ -21,6 +21,8 @@ __all__ = ["FilmAttention", "FilmGRU"]
 HEARD = 3  # tokens of a sound track
 SOUND_CHANNELS = (12, 24, 32)  # of its convolutions: as it is heard beside pictures, half of what sound alone has
 LIGHT = 0.2  # how much brightness and contrast of a whole film are changed while training
+SHIFT = 0.08  # by how much of a side a whole film is shifted while training
+DROPPED = 0.2  # chance that an entry is hidden while training
 
 
 class _Film(nn.Module):
@@ -51,7 +53,7 @@ class _Film(nn.Module):
         super().__init__()
         self.frames = frames
         self.look = PixelConv(width, (size, size), 4, "none")
-        self.join = nn.Linear(width * len(self.look.places), width)
+        self.join = nn.Sequential(nn.Dropout(DROPPED), nn.Linear(width * len(self.look.places), width))
         self.moves = nn.Sequential(
             nn.BatchNorm1d(channels),
             nn.Conv1d(channels, width, 5, padding=2),
@@ -59,9 +61,16 @@ class _Film(nn.Module):
             nn.Conv1d(width, width, 5, padding=2),
             nn.GELU(),
             nn.AdaptiveAvgPool1d(frames),
+            nn.Dropout(DROPPED),
         )
         self.place = nn.Parameter(torch.randn(frames, width) * width**-0.5)
-        self.whole = nn.Sequential(nn.Linear(numbers, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.whole = nn.Sequential(
+            nn.Dropout(DROPPED),
+            nn.Linear(numbers, 2 * width),
+            nn.GELU(),
+            nn.Dropout(DROPPED),
+            nn.Linear(2 * width, width),
+        )
         self.hear = MelConvTokens(width, rate, HEARD, channels=SOUND_CHANNELS)
 
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
@@ -99,14 +108,23 @@ class _Film(nn.Module):
 
     def _seen(self, x_RFHWC: torch.Tensor) -> torch.Tensor:
         if self.training:
-            light_R2 = 1 + (torch.rand(2, len(x_RFHWC), 1, 1, 1, 1) * 2 - 1) * LIGHT
-            x_RFHWC = x_RFHWC * light_R2[0] + light_R2[1] - 1
+            x_RFHWC = self._altered(x_RFHWC)
         grey_RFHW1 = x_RFHWC.mean(dim=-1, keepdim=True)
         before_RFHW1 = torch.cat([grey_RFHW1[:, :1], grey_RFHW1[:, :-1]], dim=1)
         x_RFHWC = torch.cat([x_RFHWC, 2 * (grey_RFHW1 - before_RFHW1)], dim=-1)
         tokens_NPD = self.look.tokens(x_RFHWC.flatten(0, 1).permute(0, 3, 1, 2)) + self.look.places
         seen_RFD: torch.Tensor = self.join(tokens_NPD.flatten(1)).view(len(x_RFHWC), self.frames, -1)
         return seen_RFD
+
+    def _altered(self, x_RFHWC: torch.Tensor) -> torch.Tensor:
+        """All frames of a film alike: brighter or darker, and shifted, its borders repeated."""
+        rows, side = len(x_RFHWC), x_RFHWC.shape[2]
+        light, contrast = (torch.rand(2, rows, 1, 1, 1, 1) * 2 - 1) * LIGHT
+        reach = round(SHIFT * side)
+        down, right = (torch.arange(side) + torch.randint(-reach, reach + 1, (2, rows, 1))).clamp(0, side - 1)
+        shifted_RHWFC = x_RFHWC[torch.arange(rows)[:, None, None], :, down[:, :, None], right[:, None, :]]
+        altered_RFHWC: torch.Tensor = shifted_RHWFC.permute(0, 3, 1, 2, 4) * (1 + contrast) + light
+        return altered_RFHWC
 
     def _moved(self, track_RMC: torch.Tensor) -> torch.Tensor:
         moved_RFD: torch.Tensor = self.moves(track_RMC.transpose(1, 2)).transpose(1, 2)

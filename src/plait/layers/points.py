@@ -85,17 +85,19 @@ class _Cloud(nn.Module):
 
 
 class PointTokens(_Cloud):
-    """Points that attend to each other through a few induced ones, pooled by learned queries.
+    """Points that attend to each other through a few induced ones, pooled by learned queries and by their maximum.
 
-    Lee et al., "Set Transformer", 2019: ``PMA_T(ISAB_m(rFF(x)))``, with an induced set attention block (equations 9 and
-    10) and pooling by multihead attention (equation 11), blocks pre-normed; the order of points says nothing.
+    Lee et al., "Set Transformer", 2019: ``x = ISAB_m(rFF(points))``, an induced set attention block (equations 9 and
+    10). Half of the tokens are ``PMA(x)``, pooling by multihead attention (equation 11): what most points are like. The
+    others are ``max_p h_t(rFF(points))`` as in `PointNetTokens`: what any point is like. Blocks are pre-normed; the
+    order of points says nothing.
 
     Parameters
     ----------
     width, numbers, turn
         ``D``, numbers of the whole row, and whether to rotate about the vertical axis while training.
     tokens
-        ``T`` learned queries.
+        ``T``, at least 2.
     induced
         ``m``.
     heads
@@ -111,24 +113,40 @@ class PointTokens(_Cloud):
 class _InducedSet(nn.Module):
     def __init__(self, width: int, tokens: int, induced: int, heads: int) -> None:
         super().__init__()
-        self.each = nn.Sequential(
-            nn.Linear(CHANNELS, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
-        )
+        self.each = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU())
+        self.narrow = nn.Linear(128, width)
         self.inducing = nn.Parameter(torch.randn(induced, width) * width**-0.5)
-        self.queries = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
+        self.queries = nn.Parameter(torch.randn(tokens - tokens // 2, width) * width**-0.5)
         self.gather, self.spread, self.pool = (_Block(width, heads) for _ in range(3))
+        self.largest = _Largest(128, width, tokens // 2)
 
     def forward(self, x_BPC: torch.Tensor) -> torch.Tensor:
-        x_BPD = self.each(x_BPC)
+        x_BPE = self.each(x_BPC)
+        x_BPD = self.narrow(x_BPE)
         rows = len(x_BPD)
         held_BMD = self.gather(self.inducing.expand(rows, -1, -1), x_BPD)
         x_BPD = self.spread(x_BPD, held_BMD)
-        pooled: torch.Tensor = self.pool(self.queries.expand(rows, -1, -1), x_BPD)
-        return pooled
+        pooled_BTD = self.pool(self.queries.expand(rows, -1, -1), x_BPD)
+        return torch.cat([pooled_BTD, self.largest(x_BPE)], dim=1)
+
+
+class _Largest(nn.Module):
+    """The largest answer of any point, channel by channel, in as many groups as tokens."""
+
+    def __init__(self, inside: int, width: int, tokens: int) -> None:
+        super().__init__()
+        self.answer = nn.Linear(inside, tokens * width)
+        self.norm = nn.LayerNorm(width)
+        self.tokens = tokens
+
+    def forward(self, x_BPE: torch.Tensor) -> torch.Tensor:
+        largest_BF = self.answer(x_BPE).amax(dim=1)
+        tokens_BTD: torch.Tensor = self.norm(largest_BF.view(len(largest_BF), self.tokens, -1))
+        return tokens_BTD
 
 
 class _Block(nn.Module):
-    """Multihead attention block: ``h = q + attention(q, x)``, then ``h + rFF(h)`` (Lee et al., 2019, equation 6)."""
+    """Multihead attention: ``h = q + attention(q, x)``, then ``h + rFF(h)`` (Lee et al., 2019, equations 6 and 7)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -156,19 +174,5 @@ class PointNetTokens(_Cloud):
     """
 
     def __init__(self, width: int, numbers: int, tokens: int = 4, turn: bool = True) -> None:
-        super().__init__(width, numbers, tokens, turn, _Largest(width, tokens))
-
-
-class _Largest(nn.Module):
-    def __init__(self, width: int, tokens: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-        self.each = nn.Sequential(
-            nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU(), nn.Linear(128, tokens * width)
-        )
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x_BPC: torch.Tensor) -> torch.Tensor:
-        largest_BC = self.each(x_BPC).amax(dim=1)
-        tokens: torch.Tensor = self.norm(largest_BC.view(len(largest_BC), self.tokens, -1))
-        return tokens
+        each = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 128), nn.GELU())
+        super().__init__(width, numbers, tokens, turn, nn.Sequential(each, _Largest(128, width, tokens)))
