@@ -155,6 +155,14 @@ def test_attributes_of_neighbours_come_from_the_link():
     np.testing.assert_allclose(found["neighbour_age_spread"][:3], [20, 25, 5], rtol=1e-3)
 
 
+def test_amounts_may_be_anything():
+    odd = [np.inf, -np.inf, np.nan, 1e308, -5e-324, 0.0]
+    rows = [("a", f"n{i}", i, amount, "x") for i, amount in enumerate([*odd, 12.5])]
+    found = told(column("a", links(rows)))
+    assert found["links_out"].tolist() == [7]
+    assert np.isfinite(found["amount_out"]).all()
+
+
 # time
 
 
@@ -266,6 +274,8 @@ def test_missing_columns_are_told():
     lonely = Side("links", {"who": table.columns["who"], "day": table.columns["day"]}, "who", "day")
     with pytest.raises(SchemaError, match="name one as `target`"):
         Graph(Source("who", "graph", ("who",))).fit([(column("ab", lonely),)], context(2))
+    with pytest.raises(SchemaError, match="'kind' holds no numbers"):
+        fitted(column("ab", table), amount="kind")
     room = fitted(column("ab", table))
     without = replace(table, columns={k: v for k, v in table.columns.items() if k != "amount"})
     with pytest.raises(ConfigError, match="amount"):

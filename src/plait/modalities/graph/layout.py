@@ -14,7 +14,7 @@ from plait.contracts import Array, Json, Side
 from plait.errors import SchemaError, unknown
 from plait.modalities.graph.entities import endpoints
 
-__all__ = ["DAY", "Attribute", "Layout"]
+__all__ = ["DAY", "Attribute", "Layout", "numbers"]
 
 DAY = 86_400.0
 MAX_KINDS = 8
@@ -93,9 +93,9 @@ class Layout:
         seen = np.ones(len(side.columns[side.key]), bool) if time is None else time <= latest
         ends = (side.key, target)
         others = [n for n in side.columns if n not in (*ends, side.time) and "." not in n]
-        numbers = [n for n in others if side.columns[n].dtype.kind in "iuf"]
+        numeric = [n for n in others if side.columns[n].dtype.kind in "iuf"]
         categories = [n for n in others if side.columns[n].dtype.kind in "bO" and _few(side.columns[n])]
-        amount = options.get("amount", next(iter(numbers), None))
+        amount = options.get("amount", next(iter(numeric), None))
         kind = options.get("kind", next(iter(categories), None))
         origin, last = _span(time, seen, latest)
         days = options.get("windows")
@@ -108,7 +108,7 @@ class Layout:
             amount,
             kind,
             bool(options.get("directed", True)),
-            1.0 if amount is None else _usual(side.columns[amount], seen),
+            1.0 if amount is None else _usual(numbers(side, amount)[seen]),
             () if kind is None else _frequent(side.columns[kind], seen),
             tuple(_attribute(side, ends, name, seen) for name in _attributes(side, ends)),
             () if time is None else tuple(sorted(set(windows))),
@@ -137,6 +137,20 @@ class Layout:
         return cls(**given | {"attributes": tuple(Attribute(*each) for each in saved["attributes"])})
 
 
+def numbers(side: Side, name: str) -> npt.NDArray[np.float64]:
+    """A column of links as float64, NaN where there is none.
+
+    Raises
+    ------
+    SchemaError
+        If it holds no numbers.
+    """
+    values = side.columns[name]
+    if values.dtype.kind not in "biuf":
+        raise SchemaError(f"the links {side.name!r}: column {name!r} holds no numbers")
+    return values.astype(np.float64)
+
+
 def _attributes(side: Side, ends: tuple[str, str]) -> tuple[str, ...]:
     named = dict.fromkeys(
         name.removeprefix(f"{end}.")
@@ -148,15 +162,14 @@ def _attributes(side: Side, ends: tuple[str, str]) -> tuple[str, ...]:
 
 
 def _attribute(side: Side, ends: tuple[str, str], name: str, seen: npt.NDArray[np.bool_]) -> Attribute:
-    held = [side.columns[f"{end}.{name}"][seen] for end in ends if f"{end}.{name}" in side.columns]
-    values = np.concatenate(held).astype(np.float64)
+    held = [numbers(side, f"{end}.{name}")[seen] for end in ends if f"{end}.{name}" in side.columns]
+    values = np.concatenate(held)
     values = np.clip(values[np.isfinite(values)], -HUGE, HUGE)
     return Attribute(name, float(values.mean()), float(values.std()) or 1.0) if len(values) else Attribute(name, 0, 1)
 
 
-def _usual(values: Array, seen: npt.NDArray[np.bool_]) -> float:
-    given = np.abs(values.astype(np.float64)[seen])
-    given = given[np.isfinite(given) & (given > 0)]
+def _usual(values: npt.NDArray[np.float64]) -> float:
+    given = np.abs(values[np.isfinite(values) & (values != 0)])
     return float(np.clip(np.median(given), 1 / HUGE, HUGE)) if len(given) else 1.0
 
 

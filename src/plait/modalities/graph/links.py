@@ -16,7 +16,7 @@ import numpy.typing as npt
 from plait.contracts import Array, Ragged, Side
 from plait.errors import unknown
 from plait.modalities.graph.entities import entities, mix
-from plait.modalities.graph.layout import Layout
+from plait.modalities.graph.layout import Layout, numbers
 
 __all__ = ["Contacts", "Incidence", "LinkTable", "Whole", "latest", "running"]
 
@@ -176,8 +176,7 @@ class LinkTable:
     def amount(self) -> Whole:
         """Of each link, in units of ``layout.unit``; a missing one counts as nothing."""
         assert self.layout.amount is not None
-        given = self.side.columns[self.layout.amount].astype(np.float64)[self.kept]
-        return _whole(given / self.layout.unit)
+        return _whole(numbers(self.side, self.layout.amount)[self.kept], self.layout.unit)
 
     @cached_property
     def kind(self) -> Whole:
@@ -195,10 +194,9 @@ class LinkTable:
     def _ends(self, end: str) -> Whole:
         out = np.zeros((len(self.kept), len(self.layout.attributes)), np.int64)
         for i, attribute in enumerate(self.layout.attributes):
-            given = self.side.columns.get(f"{end}.{attribute.name}")
-            if given is not None:
-                values = given.astype(np.float64)[self.kept]
-                out[:, i] = _whole((values - attribute.centre) / attribute.spread * FINE)
+            if f"{end}.{attribute.name}" in self.side.columns:
+                values = numbers(self.side, f"{end}.{attribute.name}")[self.kept]
+                out[:, i] = _whole(values - attribute.centre, attribute.spread / FINE)
         return out
 
     def of_other(self, other: Whole, link: Whole) -> Whole:
@@ -233,9 +231,10 @@ class LinkTable:
         )
 
 
-def _whole(values: npt.NDArray[np.float64]) -> Whole:
-    """Rounded and bounded, 0 where there is none."""
-    return np.rint(np.clip(np.nan_to_num(values, nan=0.0), -LARGEST, LARGEST)).astype(np.int64)
+def _whole(values: npt.NDArray[np.float64], unit: float) -> Whole:
+    """How many units each number is, bounded; 0 where there is none."""
+    with np.errstate(over="ignore"):
+        return np.rint(np.clip(np.nan_to_num(values / unit, nan=0.0), -LARGEST, LARGEST)).astype(np.int64)
 
 
 def running(values: Whole) -> Whole:
