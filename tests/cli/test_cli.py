@@ -80,6 +80,29 @@ def fitted(run, data: Path) -> Path:
 # Verbs
 
 
+def test_a_long_table_is_named_once(run, data: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = made()
+    keys = np.repeat(frame["loan id"].to_numpy(), 4)
+    days = pd.to_datetime(np.repeat(frame["when"].to_numpy(), 4)) + pd.to_timedelta(rng.integers(-30, 5, 480), "D")
+    table = pd.DataFrame({"loan id": keys, "at": days, "kind": rng.choice(["rent", "food", "pay"], 480), "paid": 1.5})
+    table.to_csv("payments.csv", index=False)
+    told = run(
+        "inspect", data, "--target", "bad", "--time", "when", "--side", "payments=payments.csv,key=loan id,time=at"
+    )
+    assert told.code == 0, told.err
+    assert "long table payments: 480 records by loan id" in told.out
+    beside = ("--side", "payments=payments.csv,key=loan id,time=at", *FAST)
+    said = run("fit", data, "--target", "bad", "--time", "when", "--ignore", "loss,w", *beside, "-o", "run")
+    assert said.code == 0, said.err
+    said = run("predict", "run/model.plait", data, "-o", "with.csv")  # the model knows where the table lies
+    assert said.code == 0, said.err
+    other = table.assign(kind="food", paid=200.0)
+    other.to_csv("other.csv", index=False)
+    assert run("predict", "run/model.plait", data, "--side", "payments=other.csv", "-o", "other_rows.csv").code == 0
+    assert Path("with.csv").read_text() != Path("other_rows.csv").read_text()
+
+
 def test_fit_writes_a_model_and_its_record(fitted: Path) -> None:
     names = {path.name for path in fitted.iterdir()}
     assert names >= {"model.plait", "run.json", "schema.yaml", "evaluation.json", "roc.png", "reliability.png"}
@@ -204,7 +227,10 @@ DATA_MISTAKES = {
     "no such plan": (made(), ["--target", "bad", "--plan", "none.json"], "--plan"),
     "no such schema": (made(), ["--target", "bad", "--schema", "none.yaml"], "none.yaml"),
     "no such time budget": (made(), ["--target", "bad", "--time-budget", "soon"], "soon"),
-    "an unknown long table": (made(), ["--target", "bad", "--side", "a=b.csv"], "'a'"),
+    "a long table without its key": (made(), ["--target", "bad", "--side", "a=b.csv"], "a=b.csv,key=COLUMN"),
+    "a long table with a time alone": (made(), ["--target", "bad", "--side", "a=b.csv,time=t"], "no key"),
+    "a long table that is not there": (made(), ["--target", "bad", "--side", "a=b.csv,key=x"], "no file"),
+    "a part of a long table": (made(), ["--target", "bad", "--side", "a=b.csv,keys=x"], "'key'"),
     "no evidence left": (made()[["bad", "w"]], ["--target", "bad", "--weight", "w"], "no column"),
 }
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths, keyed
+from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
+from plait.cli.tables import long_tables
 
 __all__ = ["evaluate"]
 
@@ -26,7 +27,6 @@ def evaluate(
     Metrics with intervals, beside a constant, a linear model and LightGBM fitted on the same training rows.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored, target_of, weight_of
-    from plait.data.asof import sides
     from plait.estimators import load
     from plait.media.decode import running
 
@@ -36,7 +36,7 @@ def evaluate(
     frame = rows_of(data, data_folder)
     target = target_of(frame, schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
-    tables = sides(schema, keyed("side", side))
+    tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
     with screen.progress() as report, running(report):
         evaluation = estimator.evaluate(frame, target, weight, sides=tables)

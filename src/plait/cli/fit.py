@@ -26,11 +26,11 @@ from plait.cli.options import (
     Target,
     Time,
     Weight,
-    keyed,
     names,
     part_options,
 )
 from plait.cli.screen import Screen, clock
+from plait.cli.tables import long_tables
 from plait.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ def fit(
     Writes model.plait, schema.yaml, run.json, evaluation.json and pictures.
     """
     from plait.cli.rows import rows_of, schema_of
-    from plait.data.asof import sides
 
     screen = Screen(as_json)
     chosen = {
@@ -97,8 +96,9 @@ def fit(
         _check_output(output)
     frame = rows_of(data, data_folder)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
-    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)})
-    job = _Job.of(data, frame, schema, sides(schema, keyed("side", side)), task, test, seed)
+    tables = long_tables(side)
+    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
+    job = _Job.of(data, frame, schema, tables.of(schema), task, test, seed)
     _show_schema(screen, job)
     estimator = job.estimator(chosen)
     if output is None or dry_run:

@@ -16,12 +16,14 @@ from plait.cli.options import (
     LabelTime,
     SchemaFile,
     Sensitive,
+    SidePaths,
     Target,
     Time,
     Weight,
     names,
 )
 from plait.cli.screen import Screen
+from plait.cli.tables import long_tables
 from plait.errors import DataError
 
 __all__ = ["inspect"]
@@ -37,6 +39,7 @@ def inspect(
     ignore: Ignore = None,
     sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
+    side: SidePaths = None,
     data_folder: DataFolder = None,
     all_rows: Annotated[
         bool, typer.Option("--all-rows", help="Read the cells of all rows, not of some, to find those that cannot be.")
@@ -60,12 +63,18 @@ def inspect(
     screen = Screen(as_json)
     frame = rows_of(data, data_folder)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
-    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)})
+    tables = long_tables(side)
+    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
     with screen.progress() as report, running(report):
         found = quality.inspect(frame, schema, read_rows=None if all_rows else ROWS)
     rows = found.rows()
     screen.say(f"{data}: {len(frame):,} rows, {len(frame.columns):,} columns")
     screen.table([list(rows[0]), *(list(row.values()) for row in rows)])
+    for spec in schema.columns:
+        if spec.side is not None:
+            table = tables.of(schema)[spec.side]
+            records = len(table.columns[table.key])
+            screen.say(f"long table {spec.side}: {records:,} records by {table.key}, read as {spec.modality}")
     for warning in found.warnings:
         screen.note(warning)
     say_faults(screen, found.faults)

@@ -59,7 +59,12 @@ SchemaFile: TypeAlias = Annotated[
     Path | None, typer.Option("--schema", metavar="FILE", help="What each column is, as YAML; instead of inference.")
 ]
 SidePaths: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--side", metavar="NAME=FILE", help="A long table that the schema names.")
+    list[str] | None,
+    typer.Option(
+        "--side",
+        metavar="NAME=FILE",
+        help="A long table beside the rows; without a schema also its key and time: NAME=FILE,key=COLUMN,time=COLUMN.",
+    ),
 ]
 Output: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder for what is written.")

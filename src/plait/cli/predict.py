@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths, keyed
+from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
+from plait.cli.tables import long_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ def predict(
     One row each, in their order, with identifiers carried along.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored
-    from plait.data.asof import sides
     from plait.data.faults import counted
     from plait.data.read import write_frame
     from plait.estimators import load
@@ -44,7 +44,7 @@ def predict(
     frame = rows_of(data, data_folder)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
-    tables = sides(schema, keyed("side", side))
+    tables = long_tables(side).of(schema)
     with screen.progress() as report, running(report):
         prediction = estimator.prediction(frame, sides=tables)
     faults = counted(prediction.faults)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.cli.screen import Screen
+    from plait.cli.tables import LongTables
     from plait.data.schema import Schema
 
 __all__ = ["rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
@@ -39,8 +40,10 @@ def rows_of(data: Path, folder: Path | None) -> pd.DataFrame:
     return frame
 
 
-def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any]) -> Schema:
+def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any], tables: LongTables) -> Schema:
     """The schema in the file at `path`, or the inferred one; a role named as an option must not contradict the file.
+
+    It is told where the long tables lie.
 
     Raises
     ------
@@ -50,8 +53,8 @@ def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any]) 
     from plait.data.schema import Schema
 
     if path is None:
-        return Schema.infer(frame, **roles)
-    schema = Schema.read(path)
+        return tables.placed(Schema.infer(frame, **roles, sides=tables.keyed()))
+    schema = tables.placed(Schema.read(path))
     for option, said in roles.items():
         role = "ignored" if option == "ignore" else option
         wanted = {said} if isinstance(said, str) else set(said or ())
