@@ -129,7 +129,7 @@ class LogMel(nn.Module):
 
 
 class _Block(nn.Module):
-    """Convolution over frames and bands, norm over the channels of each place, and pooling."""
+    """Convolution over frames and bands, pooling, batch norm, SiLU."""
 
     def __init__(self, inside: int, outside: int, pool: tuple[int, int], dropout: float) -> None:
         super().__init__()
@@ -140,8 +140,8 @@ class _Block(nn.Module):
         self.step = pool[0]
 
     def forward(self, x_BCFM: torch.Tensor, there_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x_BCFM = nn.functional.silu(self.norm(self.convolve(x_BCFM)))
-        x_BCFM = self.dropout(self.pool(x_BCFM * there_BF[:, None, :, None]))
+        x_BCFM = self.pool(self.convolve(x_BCFM) * there_BF[:, None, :, None])
+        x_BCFM = self.dropout(nn.functional.silu(self.norm(x_BCFM)))
         there_BF = there_BF.view(len(there_BF), -1, self.step).any(dim=2)
         return x_BCFM * there_BF[:, None, :, None], there_BF
 
@@ -149,9 +149,9 @@ class _Block(nn.Module):
 class MelConvTokens(nn.Module):
     """Log-mel spectra through convolutions, averaged over equal parts of the sound: a token each.
 
-    Three blocks of a 3 x 3 convolution, batch norm, SiLU and max pooling (as in Abdel-Hamid et al., "Convolutional
+    Three blocks of a 3 x 3 convolution, max pooling, batch norm and SiLU (as in Abdel-Hamid et al., "Convolutional
     neural networks for speech recognition", 2014, with pooling over both time and frequency), then a linear layer.
-    The tokens are ``mean_{t in part p} W [h_t] + b + e_p``.
+    Token ``p`` is the mean of ``SiLU(W h_t + b)`` over the steps of part ``p``, plus ``e_p``.
 
     Parameters
     ----------
