@@ -17,7 +17,7 @@ MAX_BYTES = 256 << 20  # of one cell
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]{40,}={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]{40,}+(?:=\s*){0,2}+")  # possessive: no text makes it try again
 
 
 class UnreadableError(ValueError):
@@ -137,13 +137,15 @@ def _read(path: str | bytes, folder: str | None, max_bytes: int, outside: bool) 
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         raise UnreadableError(f"cannot be opened: {reason}") from None
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
+    try:
+        about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             raise UnreadableError("no regular file")
         if about.st_size > max_bytes:
             raise UnreadableError(f"{about.st_size:,} bytes (allowed: {max_bytes:,})")
-        try:
-            return _bounded(file.read(max_bytes + 1), max_bytes)
-        except OSError as error:
-            raise UnreadableError(f"cannot be read: {error.strerror}") from None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return _bounded(file.read(about.st_size + 1), max_bytes)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(handle)
