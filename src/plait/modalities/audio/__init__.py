@@ -72,6 +72,7 @@ class Audio:
 
     name: ClassVar[str] = "audio"
     joint: ClassVar[bool] = False
+    deep: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
     def __init__(self, source: Source) -> None:
