@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -37,22 +38,15 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".tif", "
 
 MAX_PAGES = 999
 ORIENTATION = 0x0112  # of EXIF
-# What Pillow's decoders raise on files that are not what they say.
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    AssertionError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-)
+
+
+@cache
+def _broken() -> tuple[type[Exception], ...]:
+    """What Pillow's decoders raise on files that are not what they say."""
+    from PIL.Image import DecompressionBombError
+
+    said = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError)
+    return (*said, RuntimeError, AssertionError, MemoryError, struct.error, zlib.error, DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def read_picture(data: bytes, edge: int, max_pixels: int) -> Picture:
             if turned >= 5:
                 width, height = height, width
             pixels, transparent = _seen(image, edge, turned)
-        except BROKEN as error:
+        except _broken() as error:
             raise UnreadableError(_reason(error)) from None
         return Picture(pixels, width, height, _pages(image), transparent)
 
@@ -137,7 +131,7 @@ def given_picture(cell: object, edge: int, max_pixels: int) -> Picture | None:
             turned = _turns(cell)
             pixels, transparent = _seen(cell, edge, turned)
             pages = min(int(getattr(cell, "n_frames", 1)), MAX_PAGES)
-        except BROKEN as error:
+        except _broken() as error:
             raise UnreadableError(_reason(error)) from None
         width, height = cell.size[::-1] if turned >= 5 else cell.size
         return Picture(pixels, width, height, pages, transparent)
@@ -203,7 +197,7 @@ def _opened(data: bytes) -> Any:
         raise UnreadableError("no PNG, JPEG, GIF, BMP, TIFF or WebP file")
     try:
         return decoders[data[:2]](io.BytesIO(data))
-    except BROKEN as error:
+    except _broken() as error:
         raise UnreadableError(_reason(error)) from None
 
 
@@ -231,7 +225,7 @@ def _pages(image: Any) -> int:
         while pages < MAX_PAGES:
             image.seek(pages)
             pages += 1
-    except BROKEN:
+    except _broken():
         return 1 if image.format != "TIFF" else pages
     return pages
 
@@ -240,7 +234,7 @@ def _turns(image: Any) -> int:
     """How the file says it lies: 1 upright to 8; a damaged note of it says nothing."""
     try:
         told = image.getexif().get(ORIENTATION, 1)
-    except BROKEN:
+    except _broken():
         return 1
     return told if isinstance(told, int) and 1 <= told <= 8 else 1
 

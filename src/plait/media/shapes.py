@@ -22,14 +22,16 @@ class Shapes:
 
     Parameters
     ----------
-    area, perimeter
-        Number of pixels; number of pixel sides that face something else.
+    area
+        Number of pixels.
+    diameter
+        The longest of the extents across, down and along both diagonals.
     top, left, bottom, right
         The box around it; `bottom` and `right` are the last pixel's place plus 1.
     """
 
     area: Numbers
-    perimeter: Numbers
+    diameter: Numbers
     top: Numbers
     left: Numbers
     bottom: Numbers
@@ -54,10 +56,9 @@ def components(mask: Mask) -> Shapes:
     Runs of neighbouring rows that touch are joined by hooking each root to the smaller one and halving paths until
     nothing changes (Shiloach & Vishkin, "An O(log n) Parallel Connectivity Algorithm", 1982).
     """
-    height, width = mask.shape
     row, first, last = _runs(mask)
     # Columns are numbered through all rows, two apart, so that one search finds the touching runs of the row above.
-    stride = width + 2
+    stride = mask.shape[1] + 2
     above = np.searchsorted(row * stride + last, (row - 1) * stride + first, side="left")
     until = np.searchsorted(row * stride + first, (row - 1) * stride + last, side="right")
     touching = np.maximum(until - above, 0)
@@ -74,20 +75,19 @@ def components(mask: Mask) -> Shapes:
             root = jumped
     _, shape = np.unique(root, return_inverse=True)
     count = int(shape.max(initial=-1)) + 1
-    length = last - first
-    shared = np.minimum(last[lower], last[upper]) - np.maximum(first[lower], first[upper])
-    area = np.bincount(shape, length, count).astype(np.float64)
-    # A run has two ends, and a side above and below each pixel unless that pixel belongs to the shape too.
-    sides = np.bincount(shape, 2 * length + 2, count).astype(np.float64)
-    sides -= 2 * np.bincount(shape[lower], np.maximum(shared, 0), count)
-    box = np.array([[height, width, 0, 0]] * count, np.int64).reshape(count, 4)
-    for i, (pick, values) in enumerate(
-        ((np.minimum, row), (np.minimum, first), (np.maximum, row + 1), (np.maximum, last))
-    ):
-        pick.at(box[:, i], shape, values)
+    area = np.bincount(shape, last - first, count).astype(np.float64)
+    low, high = np.full((4, count), np.iinfo(np.int64).max), np.full((4, count), np.iinfo(np.int64).min)
+    # Rows, columns, and both diagonals; only the ends of a run can be the outermost.
+    for i, (start, end) in enumerate(((row, row), (first, last - 1), (row + first, row + last - 1))):
+        np.minimum.at(low[i], shape, start)
+        np.maximum.at(high[i], shape, end)
+    np.minimum.at(low[3], shape, row - last + 1)
+    np.maximum.at(high[3], shape, row - first)
+    extent = (high - low + np.array([[1], [1], [2], [2]])) / np.sqrt([[1], [1], [2], [2]])
     order = np.argsort(-area, kind="stable")
-    top, left, bottom, right = box[order].T.astype(np.float64)
-    return Shapes(area[order], sides[order], top, left, bottom, right)
+    box = (low[0], low[1], high[0] + 1, high[1] + 1)
+    top, left, bottom, right = (side[order].astype(np.float64) for side in box)
+    return Shapes(area[order], extent.max(axis=0)[order], top, left, bottom, right)
 
 
 def shape_features(mask: Mask, name: str) -> dict[str, float]:
@@ -112,11 +112,10 @@ def shape_features(mask: Mask, name: str) -> dict[str, float]:
     real = shapes.area >= mask.size / 4000
     specks = int((~real).sum())
     area, tall, wide = shapes.area[real], tall[real], wide[real]
-    bottom, left, sides = shapes.bottom[real], shapes.left[real], shapes.perimeter[real]
+    bottom, left, diameter = shapes.bottom[real], shapes.left[real], shapes.diameter[real]
     total = max(float(area.sum()), 1.0)
     filled = area / np.maximum(tall * wide, 1)
-    # 1 for a disc: its sides in pixels are 8 radii, so area over squared sides is pi / 64.
-    round_ = np.minimum(64 / np.pi * area / np.maximum(sides, 1) ** 2, 1.0)
+    roundness = np.minimum(4 / np.pi * area / np.maximum(diameter, 1) ** 2, 1.0)  # 1 for a disc, 0.64 for a square
     found = {"shapes": np.log1p(len(area)), "specks": np.log1p(specks)}
     found["rectangles"] = float(area[filled > 0.9].sum() / total)
     found["flat_shapes"] = float(area[wide > 3 * tall].sum() / total)
@@ -132,7 +131,7 @@ def shape_features(mask: Mask, name: str) -> dict[str, float]:
         found[f"shape{i}_height"] = float(tall[i] / height) if there else 0.0
         found[f"shape{i}_width"] = float(wide[i] / width) if there else 0.0
         found[f"shape{i}_fill"] = float(filled[i]) if there else 0.0
-        found[f"shape{i}_roundness"] = float(round_[i]) if there else 0.0
+        found[f"shape{i}_roundness"] = float(roundness[i]) if there else 0.0
     for direction, turned, side in (("horizontal", mask, width), ("vertical", mask.T, height)):
         _, first, last = _runs(turned)
         long = (last - first)[last - first >= LONG * side]

@@ -1,14 +1,18 @@
 """Made data from documented simulators: what the demo, the tests and the guides run on. Nothing here is real."""
 
+from plait.data.samples.charts import charts
+from plait.data.samples.dossiers import dossiers, dossiers_oracle
 from plait.data.samples.films import films
 from plait.data.samples.histories import payments, payments_oracle, payments_side
 from plait.data.samples.loans import loans, loans_oracle
 from plait.data.samples.meshes import meshes
 from plait.data.samples.mixed import mixed
 from plait.data.samples.rings import transfers, transfers_rings
+from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
 
 __all__ = [
+    "charts",
     "films",
     "loans",
     "loans_oracle",
@@ -17,6 +21,8 @@ __all__ = [
     "payments",
     "payments_oracle",
     "payments_side",
+    "statements",
+    "statements_oracle",
     "transfers",
     "transfers_rings",
     "voices",
