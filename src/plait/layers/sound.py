@@ -20,7 +20,7 @@ POOLS = ((2, 2), (2, 2), (1, 2))  # frames and bands that become one, block by b
 STEP = 4  # frames that become one in all
 AT_ONCE = 120  # seconds of sound whose spectra are in memory outside training
 LONGEST = 10.0  # seconds that a step of training sees of a sound
-RANGE = 6.0  # powers of ten under a sound's loudest band that are told apart
+RANGE = 4.0  # powers of ten under a sound's loudest band that are told apart
 WARPS = tuple(0.84 + 0.02 * i for i in range(17))  # of the vocal tract (Jaitly & Hinton use 0.8 to 1.2)
 SPEEDS = (0.85, 1.15)
 SHIFT = 0.05  # seconds
@@ -31,7 +31,8 @@ MASKS, BAND_MASK, TIME_MASK = 2, 8, 0.15  # most bands, and share of the frames,
 class LogMel(nn.Module):
     """Log-mel spectra of sounds and their slopes in time, free of the sound's own mean, with augmentation in training.
 
-    A frame every 10 ms of a 25 ms Hann window; 48 mel bands; powers more than 60 dB under the sound's loudest are one.
+    A frame every 10 ms of a 25 ms Hann window; 48 mel bands; powers more than 40 dB under the sound's loudest are one:
+    what lies there is the room and the microphone.
     Taking off a sound's own mean of each band removes what a microphone or a voice colours all frames with; slopes, by
     regression over five frames, are free of it anyway (Furui, "Speaker-independent isolated word recognition using
     dynamic features of speech spectrum", 1986).
