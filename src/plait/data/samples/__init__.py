@@ -2,6 +2,7 @@
 
 from plait.data.samples.charts import charts
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
+from plait.data.samples.everything import everything
 from plait.data.samples.films import films
 from plait.data.samples.histories import payments, payments_oracle, payments_side
 from plait.data.samples.loans import loans, loans_oracle
@@ -13,6 +14,9 @@ from plait.data.samples.voices import voices, voices_oracle
 
 __all__ = [
     "charts",
+    "dossiers",
+    "dossiers_oracle",
+    "everything",
     "films",
     "loans",
     "loans_oracle",
