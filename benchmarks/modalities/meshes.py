@@ -15,8 +15,8 @@ from benchmarks.runner import Measured, Report, areas, main
 from plait.contracts import Array
 from plait.data import samples
 
-FIT, JUDGE = 1000, 1000
-EPOCHS = 30
+FIT, JUDGE = 800, 600
+EPOCHS = 25
 Scores = npt.NDArray[np.float64]
 
 

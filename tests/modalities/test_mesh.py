@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import plait
 from plait import registry
 from plait.contracts import Batch, Column, FitContext, Source
 from plait.data.samples import meshes
@@ -388,6 +389,19 @@ def test_turning_keeps_height_and_length():
         torch.testing.assert_close(turned[..., part].norm(dim=-1).sort(dim=1).values, before)
     torch.testing.assert_close(turned[..., 2].sort(dim=1).values, points[..., 2].sort(dim=1).values)
     assert not torch.allclose(turned[..., 0].sort(dim=1).values, points[..., 0].sort(dim=1).values)
+
+
+@pytest.mark.parametrize("fusion", ["attention", "early"])
+def test_a_model_comes_back_from_disk(tmp_path, fusion):
+    frame = meshes(24, 1, form="files")
+    X = frame[["model"]].assign(size=np.arange(24.0))
+    X.loc[[3, 9], "model"] = None
+    how = {"options": {"attention": {"epochs": 1, "width": 16}}} if fusion == "attention" else {"learner": "linear"}
+    model = plait.Classifier(fusion=fusion, **how, n_jobs=1, random_state=0).fit(X, frame["kind"])
+    model.save(tmp_path / "model.plait")
+    proba = model.predict_proba(X)
+    assert np.isfinite(proba).all()
+    np.testing.assert_array_equal(plait.load(tmp_path / "model.plait").predict_proba(X), proba)
 
 
 def test_newer_states_are_refused():

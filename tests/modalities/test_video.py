@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import plait
 from plait import registry
 from plait.contracts import MAX_FEATURES, Batch, Column, FitContext, Ragged, Source
 from plait.data.samples import films
@@ -371,6 +372,19 @@ def test_encoders_by_name(kind):
     assert torch.equal(first, encoder(tensors).values_BTD)
     first.sum().backward()
     assert all(p.grad is not None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("fusion", ["attention", "early"])
+def test_a_model_comes_back_from_disk(tmp_path, fusion):
+    frame = films(12, 1)
+    X = frame[["film"]].assign(speed=frame["speed"])
+    X.loc[[3, 9], "film"] = None
+    how = {"options": {"attention": {"epochs": 1, "width": 16}}} if fusion == "attention" else {"learner": "linear"}
+    model = plait.Classifier(fusion=fusion, **how, n_jobs=1, random_state=0).fit(X, frame["event"])
+    model.save(tmp_path / "model.plait")
+    proba = model.predict_proba(X)
+    assert np.isfinite(proba).all()
+    np.testing.assert_array_equal(plait.load(tmp_path / "model.plait").predict_proba(X), proba)
 
 
 def test_newer_states_are_refused():
