@@ -34,14 +34,15 @@ def dossiers(n: int = 2000, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns of `plait.data.samples.loans.loans`, then ``statement`` (a page of
-    `plait.data.samples.statements`, PNG bytes) and ``call`` (a voice of `plait.data.samples.voices`, WAVE bytes of about
-    two seconds), 10% of each missing, and a ``default`` of its own (0 or 1, about 20% ones).
+    `plait.data.samples.statements`, PNG bytes) and ``call`` (a voice of `plait.data.samples.voices`, WAVE bytes of
+    about two seconds), 10% of each missing, and a ``default`` of its own (0 or 1, about 20% ones).
 
     Notes
     -----
     The log-odds of default are a sum of independent parts: those of `loans` (columns, letter, balance, time), .55 of
     the statement's own log-odds, and half of the sum of the voice's hesitation, jitter, tremor and slowness (standard
-    normal each); the spread of each is about 1. What is missing is missing at random, and counts in the odds all the same.
+    normal each); the spread of each is about 1. What is missing is missing at random, and counts in the odds all the
+    same.
 
     The oracle's ROC AUC is .897 (the true probability, of `dossiers_oracle`, n = 20,000, seed 0, mean of five draws of
     outcomes); of its parts alone: columns .676, letter .681, balance .680, statement .670, call .668, time .530.
