@@ -91,8 +91,8 @@ def report(frame: pd.DataFrame, folds: dict[str, tuple[dict[str, Chosen], float]
             f"over speakers: mean {each.mean():.3f}, standard deviation {each.std(ddof=1):.3f}, low {each.min():.3f}",
             "intervals are of these speakers: they say how sure the figure is for other recordings, not other speakers",
             f"{EPOCHS} epochs without early stopping, {THREADS} threads",
-            f"the encoder, its slopes, tokens and range of levels were chosen by accuracy on {' and '.join(SEEN)} when fitted"
-            f" on the four others: these two folds are not clean; the mean of the four others is {unseen.mean():.3f}",
+            f"encoder, slopes, tokens, range of levels were chosen by accuracy on {' and '.join(SEEN)} when fitted on"
+            f" the four others: these two folds are not clean; the mean of the four others is {unseen.mean():.3f}",
             "a plain log-mel CNN, measured before on the same folds, had a mean of .773",
         ),
     )
