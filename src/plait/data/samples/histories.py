@@ -46,7 +46,7 @@ def payments(n: int = 4000, seed: int = 0) -> pd.DataFrame:
     ``reviewed_at``  datetime64[ns], 2023 and 2024
     ``payments``     lists of records with ``time`` (datetime), ``kind`` (salary, rent, returned, gambling, cash, topup,
                      shop), ``merchant`` (None for salary, cash and topup), ``amount`` and ``online``; 5% missing
-    ``default``      0 or 1, about 25% ones
+    ``default``      0 or 1, about 29% ones
     ===============  ==============================================================================================
 
     Notes
@@ -55,6 +55,9 @@ def payments(n: int = 4000, seed: int = 0) -> pd.DataFrame:
     are followed by gambling within two days (how much is gambled says little: the rest of it falls on any day). Cash:
     how many returned rents had a cash-out of over 200 within the five days before. Top-ups: how fast the intervals
     between them shrink. Burden: rent to salary. `payments_side` has the same customers with a long table.
+
+    The oracle's ROC AUC is .878 (the true probability, of `payments_oracle`, n = 12,000, seed 0); of its parts alone:
+    gambling .761, cash .690, top-ups .659, burden .553.
     """
     import pandas as pd
 
