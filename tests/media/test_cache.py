@@ -309,7 +309,7 @@ def test_cells_given_as_arrays_and_missing_ones(folder):
 
 
 def test_few_are_in_flight(folder, monkeypatch):
-    monkeypatch.setattr(decode, "_workers", lambda: 3)
+    monkeypatch.setattr(decode, "cores", lambda: 3)
     begun: list[bytes] = []
 
     def read(data: bytes) -> dict[str, np.ndarray]:
@@ -335,7 +335,7 @@ def test_an_error_of_the_reader_comes_through(folder):
 
 @pytest.mark.parametrize("n", [5, 30])
 def test_an_interrupt_stops_it(folder, monkeypatch, n):
-    monkeypatch.setattr(decode, "_workers", lambda: 2)
+    monkeypatch.setattr(decode, "cores", lambda: 2)
     begun = []
 
     def read(data: bytes) -> dict[str, np.ndarray]:

@@ -481,7 +481,8 @@ def test_state_comes_back(case: Case, tmp_path: Path) -> None:
 def test_applying_imports_little(case: Case, tmp_path: Path) -> None:
     write_state(case.room.state(), tmp_path / "state")
     code = f"import test_conformance; test_conformance.apply_only({case.name!r}, {str(tmp_path / 'state')!r})"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from plait.contracts import Column, Json, Progress
 from plait.contracts.crossing import unheard
 from plait.media.cache import Arrays, Shelf, shelf
 from plait.media.content import MAX_BYTES, UnreadableError, content
+from plait.threads import cores
 
 __all__ = ["Arrays", "Counts", "counts", "decoded", "running"]
 
@@ -109,7 +109,7 @@ def decoded(
         return None if arrays is None else _frozen(arrays)
 
     run = _run.get() or _Run(unheard, None)
-    workers = 1 if len(rows) < FEW else run.threads or _workers()
+    workers = 1 if len(rows) < FEW else run.threads or cores()
     every = len(rows) if len(rows) < FEW else -(-len(rows) // REPORTS)
     for done, (row, result) in enumerate(_in_order(rows, column, held, one, workers), 1):
         if done % every == 0 or done == len(rows):
@@ -171,8 +171,3 @@ def _frozen(arrays: Arrays) -> Arrays:
     for view in views.values():
         view.flags.writeable = False
     return views
-
-
-def _workers() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
