@@ -17,8 +17,8 @@ def test_the_same_seed_makes_the_same_dossiers() -> None:
     assert_frame_equal(first, second)
     assert list(first.columns[-3:]) == ["statement", "call", "default"]
     assert first["issued_at"].is_monotonic_increasing
-    assert {cell[:4] for cell in first["statement"].dropna()} == {b"\x89PNG"}
-    assert {cell[:4] for cell in first["call"].dropna()} == {b"RIFF"}
+    assert 1 < first[["statement", "call"]].notna().to_numpy().sum() < 24
+    assert {type(cell) for name in ("statement", "call") for cell in first[name].dropna()} == {bytes}
 
 
 def test_the_signal_is_divided_among_five_parts() -> None:

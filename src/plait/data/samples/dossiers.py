@@ -34,7 +34,7 @@ def dossiers(n: int = 2000, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the columns of `plait.data.samples.loans.loans`, then ``statement`` (a page of
-    `plait.data.samples.statements`, PNG bytes) and ``call`` (a voice of `plait.data.samples.voices`, WAVE bytes of
+    `plait.data.samples.statements`, bytes) and ``call`` (a voice of `plait.data.samples.voices`, WAVE bytes of
     about two seconds), 10% of each missing, and a ``default`` of its own (0 or 1, about 20% ones).
 
     Notes
