@@ -167,7 +167,7 @@ class Fitted(ABC):
     """What `Fusion.fit` returns: a predictor that scores views and gives its state away."""
 
     version: ClassVar[int] = 1
-    refits: bool = True  # cheap enough to be fitted a second time, on all rows, within a stack
+    refits: ClassVar[bool] = True  # cheap enough to be fitted a second time, on all rows, within a stack
 
     def __init__(self, rooms: Mapping[str, Modality], head: Head) -> None:
         self.rooms = rooms

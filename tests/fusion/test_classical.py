@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 import plait
 from plait import registry
 from plait.errors import ConfigError, InputError
+from plait.fusion.auto import epochs, estimate
 from plait.stacking import Part
 
 LIGHT = {"lightgbm": {"trees": 40, "leaves": 6, "members": 1}, "linear": {"strength": 0.03}}
@@ -145,6 +146,19 @@ def test_the_plan_depends_on_rows_and_rooms_alone() -> None:
     assert names(5_000, 1, 1, learner="linear") == ["early/linear"]
     assert names(5_000, 1, 1, time_budget=10.0) == ["early/linear", "early/lightgbm"]
     assert registry.get("fusions", "auto")().doors(5_000, [Deep()]) == {"features", "tokens"}
+
+
+def test_a_network_of_signals_has_the_epochs_that_are_paid_for() -> None:
+    def cost(rows: int, rooms: int, signals: int) -> tuple[int, float]:
+        told = [Shallow()] * rooms + [Deep()] * signals
+        return epochs("parallel", rows, told), estimate(Part("parallel", "parallel"), rows, told)
+
+    assert cost(1_000, 3, 0)[0] == 19
+    assert cost(1_000, 2, 1)[0] == 19
+    some, seconds = cost(1_000, 5, 4)
+    assert 4 < some < 19
+    assert 60 < seconds <= 90
+    assert cost(40_000, 1, 1)[0] == 4  # many rows are worth their time
 
 
 @pytest.fixture(scope="module")

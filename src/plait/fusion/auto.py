@@ -27,7 +27,9 @@ NEURAL = 50_000  # rows from which a network trained from scratch joins: at 20,0
 DEEP = 500  # rows from which one joins where a room is `deep`
 SECONDS = {"linear": 4e-4, "lightgbm": 2e-4}  # a row and source, in all its fits, on one core (LendingClub)
 PASS = {"attention": 2.5e-4, "parallel": 1.5e-4}  # a row, source and epoch
-DEEP_PASS = 2e-3  # more for a deep source
+DEEP_PASS = 2.5e-3  # more for a deep source (.7 ms for a picture to 5 ms for a film)
+PATIENCE = 90.0  # seconds of training where a room is deep: beyond, there are fewer epochs
+FEWEST = 4  # epochs, all the same
 
 
 class Auto:
@@ -107,7 +109,8 @@ class Auto:
             if cuts not in (1, 3):
                 raise ConfigError(f"the plan has cuts={cuts!r} (allowed: 1 or 3); use the plan of a run.json")
         few = 0 if dear else FEW
-        seen = unseen(evidence, parts, self.options, cuts=cuts, few=few, deadline=self._deadline())
+        options = self._paced(rows, rooms)
+        seen = unseen(evidence, parts, options, cuts=cuts, few=few, deadline=self._deadline())
         run = parts[: seen.scores.shape[1]]
         skipped = [part.name for part in parts[len(run) :]] + skipped
         if len(run) == 1:
@@ -129,7 +132,12 @@ class Auto:
             "unseen_rows": len(seen.rows),
             "skipped": skipped,
         }
-        return refit(evidence, run, seen.fitted, stack, self.options, chosen=seen.most)
+        return refit(evidence, run, seen.fitted, stack, options, chosen=seen.most)
+
+    def _paced(self, rows: int, rooms: Collection[Modality]) -> Mapping[str, Mapping[str, Json]]:
+        """The options; the network of raw signals gets the epochs that the cost model pays for, unless it is told."""
+        own = self.options.get("parallel", {})
+        return {**self.options, "parallel": {"epochs": epochs("parallel", rows, rooms), **own}}
 
     def _alone(self, evidence: Evidence, part: Part, skipped: list[str]) -> Stacked:
         """One part has nothing to be weighed against; a replay of its plan comes here, too."""
@@ -156,8 +164,20 @@ def estimate(part: Part, rows: int, rooms: Collection[Modality]) -> float:
     """Seconds that a part takes in all (held-out fits and the last one), by the cost model."""
     if part.fusion not in PASS:
         return SECONDS.get(part.learner or part.fusion, SECONDS["linear"]) * rows * len(rooms)
-    epochs, _ = TrainConfig().sized(rows)
-    return epochs * rows * (PASS[part.fusion] * len(rooms) + DEEP_PASS * deep(rooms))
+    return epochs(part.fusion, rows, rooms) * epoch(part.fusion, rows, rooms)
+
+
+def epoch(fusion: str, rows: int, rooms: Collection[Modality]) -> float:
+    """Seconds of a network's epoch, by the cost model."""
+    return rows * (PASS[fusion] * len(rooms) + DEEP_PASS * deep(rooms))
+
+
+def epochs(fusion: str, rows: int, rooms: Collection[Modality]) -> int:
+    """As many as a network has on so many rows, or as `PATIENCE` pays for where a room is deep."""
+    usual, _ = TrainConfig().sized(rows)
+    if not deep(rooms):
+        return usual
+    return int(np.clip(PATIENCE / epoch(fusion, rows, rooms), FEWEST, usual))
 
 
 def _planned(plan: Mapping[str, Json]) -> list[Part]:

@@ -102,6 +102,11 @@ class Pretrained:
     def frozen(self) -> bool:
         return bool(self._tuning == "frozen")
 
+    @property
+    def deep(self) -> bool:
+        """Tuned, it is read by a network alone."""
+        return not self.frozen
+
     @cached_property
     def _checkpoint(self) -> Checkpoint:
         from plait.layers.checkpoint import Checkpoint

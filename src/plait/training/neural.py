@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
-FEW = 10_000  # rows up to which a network within a stack is trained a second time, on all of them
 Rule = tuple[bool, str]  # whether an option's value is allowed, and what is
 
 
@@ -144,9 +143,7 @@ class NeuralFusion(Schedule, ABC):
             if self.refit and judge is not None:
                 network = build(rooms, head, self.body, self.width)
                 train(network, inputs, head, context, None, replace(config, epochs=history.best_epoch))
-        fitted = FittedNetwork(rooms, head, self, network, asdict(history))
-        fitted.refits = len(context) < FEW
-        return fitted
+        return FittedNetwork(rooms, head, self, network, asdict(history))
 
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedNetwork:
@@ -163,6 +160,8 @@ class NeuralFusion(Schedule, ABC):
 class FittedNetwork(Fitted):
     """A trained network and its rooms. `history` (JSON) tells how the training went."""
 
+    refits: ClassVar[bool] = False
+
     def __init__(
         self,
         rooms: Mapping[str, Modality],
@@ -174,7 +173,6 @@ class FittedNetwork(Fitted):
         super().__init__(rooms, head)
         self.fusion = fusion
         self.network = network
-        self.refits = False
         self.history = history
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:

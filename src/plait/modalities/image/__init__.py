@@ -60,6 +60,7 @@ class Image:
 
     name: ClassVar[str] = "image"
     joint: ClassVar[bool] = False
+    deep: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
     def __init__(self, source: Source) -> None:

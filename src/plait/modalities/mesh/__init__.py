@@ -55,6 +55,7 @@ class Mesh:
 
     name: ClassVar[str] = "mesh"
     joint: ClassVar[bool] = False
+    deep: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
     def __init__(self, source: Source) -> None:

@@ -73,6 +73,7 @@ class Video:
 
     name: ClassVar[str] = "video"
     joint: ClassVar[bool] = False
+    deep: ClassVar[bool] = True
     version: ClassVar[int] = 1
 
     def __init__(self, source: Source) -> None:
