@@ -298,7 +298,7 @@ def test_spoken_digits_of_a_speaker_never_heard():
     import plait
 
     frame = public.fsdd().frame
-    few = frame[frame["digit"].isin([0, 1, 6])]
+    few = frame[frame["digit"].isin([0, 1, 6])].iloc[::2]
     heard, other = few[few["speaker"] != "theo"], few[few["speaker"] == "theo"]
     schema = Schema((ColumnSpec("sound", "source", "audio"),))
     model = plait.Classifier(
