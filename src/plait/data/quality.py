@@ -241,7 +241,13 @@ def _as_texts(values: Array) -> Iterator[str]:
         return iter(np.datetime_as_string(values, unit="auto"))
     if kind == "m":
         return (str(value) for value in pd.to_timedelta(values))
-    return (cell if isinstance(cell, str) else as_json(cell) for cell in values)
+    return (_as_text(cell) for cell in values)
+
+
+def _as_text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return f"{len(cell):,} bytes"
+    return cell if isinstance(cell, str) else as_json(cell)
 
 
 def _twins(cells: dict[str, Column]) -> dict[str, str]:

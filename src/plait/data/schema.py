@@ -319,7 +319,7 @@ def _keys(tables: Mapping[str, Side], columns: Collection[str]) -> dict[str, str
             raise SchemaError(f"the long table {name!r} has the name of a column; give it another")
         if side.key not in columns:
             raise SchemaError(f"the frame lacks {side.key!r}, the key of the long table {name!r}")
-        keys[side.key] = name
+        keys[side.key] = f"{keys[side.key]} and {name}" if side.key in keys else name
     return keys
 
 
