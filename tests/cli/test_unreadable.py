@@ -12,10 +12,11 @@ from PIL import Image
 
 import plait
 from plait.cli import main
-from plait.contracts import Fault
+from plait.contracts import Fault, Progress
 from plait.data.faults import counted, look
 from plait.data.read import read
 from plait.data.schema import Schema
+from plait.media.decode import counts
 
 ROWS = 80
 BROKEN = {5: b"", 9: b"no picture, though it says so" * 3}
@@ -95,6 +96,20 @@ def test_a_data_folder_that_is_none_is_refused(capsys, scans):
         main(["inspect", str(scans), "--data-folder", str(scans)])
     assert left.value.code == 2
     assert "is no folder" in capsys.readouterr().err
+
+
+def test_a_fit_says_how_far_reading_is_and_reads_once(scans):
+    frame = read(scans)
+    said: list[Progress] = []
+    model = plait.Classifier(fusion="early", learner="linear", n_jobs=1)
+    before = counts()
+    model.fit(frame[["x", "scan"]], frame["bad"], progress=said.append)
+    once = counts()
+    assert Progress("reading scan", ROWS - 1, ROWS - 1) in said
+    model.fit(frame[["x", "scan"]], frame["bad"])
+    model.predict(frame)
+    assert once.decoded - before.decoded <= ROWS
+    assert counts().decoded == once.decoded
 
 
 def test_some_rows_are_looked_at_or_all(scans):

@@ -135,6 +135,16 @@ def test_empty_lists_are_missing_and_broken_items_are_left_out():
     assert batch.faults[2].reason == "a int is no list"
 
 
+def test_files_in_lists_stay_in_the_folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    rows = column([["../secret.png", "http://a.example/b.png"]], folder=str(tmp_path / "data"))
+    room = fitted(rows)
+    batch = room.transform((rows,))
+    assert not batch.present.any()
+    assert [fault.reason for fault in batch.faults] == ["an item: a path that leaves the data folder"]
+
+
 def test_the_most_recent_items_are_kept():
     cells = [[f"word number {i} of the list" for i in range(9)], ["one small thing stands here"]]
     batch = fitted(cells, max_items=3).transform((column(cells),))

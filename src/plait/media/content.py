@@ -131,7 +131,8 @@ def _read(path: str | bytes, folder: str | None, max_bytes: int, outside: bool) 
         if not (outside or found.is_relative_to(root)):
             raise UnreadableError("a path that leaves the data folder")
         # Without waiting, since a pipe would never answer; what was resolved is no link, so one put there now is not.
-        handle = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        flags = [getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY")]
+        handle = os.open(found, os.O_RDONLY | sum(flags))
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, UnreadableError):
             raise
