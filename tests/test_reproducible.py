@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import plait
+from plait import registry
+from plait.training.neural import NeuralFusion
 
 FIT = """
 import json, sys, numpy as np, plait
@@ -33,12 +35,13 @@ np.save(sys.argv[1] + "/again.npy", model.predict_proba(test))
 """
 
 TREES = {"lightgbm": {"trees": 30, "leaves": 6, "members": 2}}
-NETWORK = {"attention": {"width": 16, "layers": 1, "heads": 2, "epochs": 2, "batch_size": 64}}
+NETWORK = {"width": 16, "epochs": 2, "batch_size": 64}
+NEURAL = [name for name in registry.names("fusions") if issubclass(registry.get("fusions", name), NeuralFusion)]
 KINDS: dict[str, dict[str, Any]] = {
     "early": {"fusion": "early", "options": TREES},
     "late": {"fusion": "late", "options": TREES},
     "auto": {"fusion": "auto", "options": TREES},
-    "attention": {"fusion": "attention", "options": NETWORK},
+    **{name: {"fusion": name, "options": {name: NETWORK}} for name in NEURAL},
 }
 
 
@@ -65,7 +68,7 @@ def test_a_process_more_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_more_changes_nothing_whatever_the_fusion(tmp_path: Path, kind: str) -> None:
-    check(tmp_path, {"fusion": kind, "options": KINDS[kind]["options"] if kind == "attention" else {}}, 1_500)
+    check(tmp_path, {"fusion": kind, "options": KINDS[kind]["options"] if kind in NEURAL else {}}, 1_500)
 
 
 @pytest.mark.parametrize("kind", KINDS)
