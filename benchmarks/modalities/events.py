@@ -15,8 +15,8 @@ from plait.data import samples
 from plait.metrics.classification import roc_auc
 
 Scores = npt.NDArray[np.float64]
-ROWS, TEST = 4_000, 2_000
-THREADS = 2
+ROWS, TEST = 3_000, 2_000
+THREADS = 1
 FUSIONS = ("early", "attention")
 COMMON = ("salary", "rent", "returned", "gambling", "cash", "topup", "shop")
 
@@ -53,7 +53,7 @@ def ours(train: pd.DataFrame, test: pd.DataFrame, fusion: str, seed: int) -> Sco
 
 
 def run(seed: int) -> Report:
-    """Past to future: the last third is judged; the fusion is chosen on the last fifth of the training rows."""
+    """Past to future: the last rows are judged; the fusion is chosen on the last fifth of the training rows."""
     frame = samples.payments(ROWS + TEST, seed)
     train, test = frame.iloc[:ROWS], frame.iloc[ROWS:]
     y, truth = train["default"].to_numpy(), test["default"].to_numpy()
