@@ -15,8 +15,8 @@ from benchmarks.runner import Measured, Report, areas, main
 from plait.contracts import Array
 from plait.data import samples
 
-FIT, JUDGE = 600, 400
-EPOCHS = 20
+FIT, JUDGE = 600, 300
+EPOCHS = 15
 Scores = npt.NDArray[np.float64]
 
 
