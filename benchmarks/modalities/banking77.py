@@ -25,7 +25,7 @@ def plain(train: pd.DataFrame, test: pd.DataFrame) -> Array:
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
     model = make_pipeline(make_union(words, characters), LinearSVC(random_state=0))
-    return np.asarray(model.fit(train["text"], train["category"]).predict(test["text"]))
+    return np.asarray(model.fit(train["message"], train["category"]).predict(test["message"]))
 
 
 def right(targets: Array, said: Array, weight: Array) -> Array:
@@ -38,9 +38,9 @@ def run(seed: int) -> Report:
     data = public.banking77()
     start = perf_counter()
     model = plait.Classifier(fusion="early", learner="mlp", n_jobs=1, random_state=seed)
-    model.fit(data.train[["text"]], data.train["category"])
+    model.fit(data.train[["message"]], data.train["category"])
     fitted = perf_counter()
-    said = {OURS: model.predict(data.test[["text"]]), THEIRS: plain(data.train, data.test)}
+    said = {OURS: model.predict(data.test[["message"]]), THEIRS: plain(data.train, data.test)}
     intents = {intent: i for i, intent in enumerate(model.classes_)}
     targets, *codes = (np.array([intents[name] for name in names]) for names in (data.test["category"], *said.values()))
     found = areas(targets, dict(zip(said, codes, strict=True)), [THEIRS], metric=right, unit="accuracy", seed=seed)

@@ -19,6 +19,7 @@ _WHERE = {
     "inspect": "plait.data.quality:inspect",
     "load": "plait.estimators:load",
     "read": "plait.data.read:read",
+    "recipes": "plait.recipes",
     "samples": "plait.data.samples",
     "split": "plait.data.splits:split",
 }
@@ -32,6 +33,7 @@ __all__ = [
     "inspect",
     "load",
     "read",
+    "recipes",
     "samples",
     "split",
 ]

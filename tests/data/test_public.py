@@ -104,7 +104,7 @@ def test_banking77_knows_its_test_file(tmp_path):
     for name, text in (("train", "where is my card"), ("test", "card lost")):
         pd.DataFrame({"text": [text], "category": ["card"]}).to_csv(tmp_path / "banking77" / f"{name}.csv", index=False)
     data = public.banking77(tmp_path)
-    assert (data.train["text"].tolist(), data.test["text"].tolist()) == (["where is my card"], ["card lost"])
+    assert (data.train["message"].tolist(), data.test["message"].tolist()) == (["where is my card"], ["card lost"])
 
 
 @pytest.mark.parametrize("load", [*LOADERS, public.banking77])

@@ -9,6 +9,7 @@ from torch import nn
 
 from plait.contracts import Batch, Ragged
 from plait.layers.conv1d import Convolution, ConvTokens, pool_steps
+from plait.layers.pictures import PixelConv3
 from plait.layers.pooling import AttentionPooling
 from plait.layers.recurrent import GRUTokens, LSTMTokens, Recurrence, RNNTokens
 
@@ -69,6 +70,19 @@ def test_pooling_takes_the_largest_of_the_steps_that_are_there():
     np.testing.assert_array_equal(pooled[1].numpy(), [x[1, :3].max(axis=0), x[1, 3:].max(axis=0)])
     np.testing.assert_array_equal(pooled[0, 1].numpy(), x[0, 4:].max(axis=0))
     assert there.tolist() == [[False, True], [True, True]]
+
+
+def test_convolution_over_two_dimensions_and_activation():
+    torch.manual_seed(0)
+    layer = PixelConv3(8, (6, 5), channels=2).stages[0]
+    w, x = arrays(layer), RNG.normal(size=(3, 2, 6, 5))
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    found = applied(layer, x)
+    for i in range(6):
+        for j in range(5):
+            window = padded[:, :, i : i + 3, j : j + 3]
+            y = w["0.bias"] + np.einsum("bcij,ocij->bo", window, w["0.weight"])
+            np.testing.assert_allclose(found[:, :, i, j], np.maximum(y, 0), **EXACT)
 
 
 # recurrences

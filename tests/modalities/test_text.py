@@ -255,8 +255,8 @@ def test_long_cells_are_cut() -> None:
         ({"max_tokens": True}, "whole number"),
         ({"lowercase": "yes"}, "true or false"),
         ({"vocabulary": 10}, "300..64000"),
-        ({"encoder": "subword_gruu"}, "did you mean 'subword_gru'"),
-        ({"encoder": "patches"}, "allowed: auto, subword_gru"),
+        ({"encoder": "lstms"}, "did you mean 'lstm'"),
+        ({"encoder": "patches"}, "allowed: auto, gru"),
         ({"units": "letters"}, "allowed: subwords, words"),
     ],
 )
@@ -403,10 +403,10 @@ def test_common_words_become_pieces() -> None:
 
 ENCODERS: list[dict[str, Any]] = [
     {"encoder": "subwords"},
-    {"encoder": "subword_gru"},
-    {"encoder": "subword_lstm"},
-    {"encoder": "word_mean"},
-    {"encoder": "word_mean", "units": "subwords"},
+    {"encoder": "gru"},
+    {"encoder": "lstm"},
+    {"encoder": "words"},
+    {"encoder": "words", "units": "subwords"},
 ]
 
 
@@ -423,7 +423,7 @@ def test_every_encoder_learns_which_words_count(options: dict[str, Any]) -> None
 
 def test_word_inputs_are_the_weights_of_the_commonest_terms() -> None:
     cells = [f"common word number {i} {'rare' if i < 3 else ''}" for i in range(400)]
-    text = fitted(cells, doors=TOKENS, encoder="word_mean", min_count=1, vocabulary=300, ngrams="words")
+    text = fitted(cells, doors=TOKENS, encoder="words", min_count=1, vocabulary=300, ngrams="words")
     inputs = text.inputs(text.transform((column([cells[0], None]),)))
     found, weight = inputs.arrays["ids"], inputs.arrays["weights"]
     assert isinstance(found, Ragged)

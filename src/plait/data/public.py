@@ -285,15 +285,16 @@ def banking77(folder: str | os.PathLike[str] | None = None) -> Dataset:
     """Load 13,083 messages to a bank's service desk (Casanueva et al., 2020); target ``category``, 77 intents in words.
 
     Files: ``banking77/train.csv`` (10,003 messages) and ``banking77/test.csv`` (3,080, 40 an intent, the reference test
-    set). No column is left out. `folder` and errors: see `lendingclub`.
+    set). What a customer wrote is ``message``; no column is left out. `folder` and errors: see `lendingclub`.
     """
     import pandas as pd
 
     parts = []
     for name in ("train", "test"):
         path = _path(folder, f"banking77/{name}.csv")
-        parts.append(pd.read_csv(path))
-        _check(parts[-1], path, ["text", "category"])
+        part = pd.read_csv(path)
+        _check(part, path, ["category"])
+        parts.append(part.set_axis(["message", *part.columns[1:]], axis=1))
     split = np.repeat([False, True], [len(part) for part in parts])
     notes = "No time. The test file has as many messages of every intent, the training file has not."
     return Dataset(pd.concat(parts, ignore_index=True), target="category", split=split, notes=notes)

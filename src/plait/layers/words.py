@@ -70,5 +70,5 @@ class WordTokens(nn.Module):
         squares = torch.cat([weights.new_zeros(1), weights.square().cumsum(0, dtype=torch.float64)])
         ends_B = torch.cat([starts_B[1:], starts_B.new_full((1,), len(ids))])[: len(starts_B)]
         norm_B1 = (squares[ends_B] - squares[starts_B]).clamp(min=1e-12).sqrt().to(sum_BX.dtype)[:, None]
-        values_BTD = (sum_BX / norm_B1).unflatten(1, self.position.shape) + self.position
+        values_BTD = (sum_BX / norm_B1).view(len(present_B), *self.position.shape) + self.position
         return Tokens(values_BTD, present_B[:, None].expand(-1, self.tokens))

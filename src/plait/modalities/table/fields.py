@@ -22,6 +22,7 @@ __all__ = ["LIMIT", "Category", "Choice", "Quantity", "Tally"]
 Clean = Literal["none", "zscore", "robust", "quantile", "clip"]
 Missing = Literal["keep", "impute", "drop"]
 
+ENCODERS = ("auto", "columns", "conv_columns")
 LIMIT = 3e38  # the widest a float32 holds
 _LEVELS = np.linspace(0, 1, 129)  # quantiles behind normal scores
 _WORST = NormalDist().inv_cdf(0.999)  # no score lies further out
@@ -36,6 +37,7 @@ class Choice:
     missing: Missing = "keep"
     max_levels: int = 1_000
     min_count: int | None = None
+    encoder: str = "auto"
 
     @classmethod
     def of(cls, column: str, options: Mapping[str, Json]) -> Self:
@@ -46,7 +48,12 @@ class Choice:
         ConfigError
             If an option or its value is not known.
         """
-        allowed: dict[str, tuple[str, ...]] = {"as": KINDS, "clean": get_args(Clean), "missing": get_args(Missing)}
+        allowed: dict[str, tuple[str, ...]] = {
+            "as": KINDS,
+            "clean": get_args(Clean),
+            "missing": get_args(Missing),
+            "encoder": ENCODERS,
+        }
         counts = ("max_levels", "min_count")
         for name, value in options.items():
             if name not in (*allowed, *counts):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plait import registry
 from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Source, Sparse, State
 from plait.data.splits import inner_folds
-from plait.errors import ArtifactError, unknown
+from plait.errors import ArtifactError, ConfigError, unknown
 from plait.modalities.table import means
 from plait.modalities.table.calendar import SIZES, calendar
 from plait.modalities.table.cells import HEAD, Kind, codes, judge, likeness, read_head, values
@@ -49,6 +49,10 @@ class Table:
         Training rows a level needs to be known (default: a thousandth of the rows, within 2..10). Rarer levels, and
         those never seen, are one level of their own.
 
+    ``encoder``
+        Of all columns together, named at one of them or alike at several: ``columns`` (default: a token a column), or
+        ``conv_columns`` (convolutions along the columns in their order).
+
     Features, at most 256 unless there are more columns:
 
     - numbers, 0/1 of booleans, durations in days, as they are (or cleaned);
@@ -75,6 +79,12 @@ class Table:
                 raise unknown(f"column in the options of source {source.name!r}:", column, source.columns)
         self.source = source
         self._choices = {name: Choice.of(name, source.options.get(name, {})) for name in source.columns}
+        named = {choice.encoder for choice in self._choices.values()} - {"auto"}
+        if len(named) > 1:
+            raise ConfigError(
+                f"source {source.name!r} has one encoder, but its columns name {', '.join(sorted(named))}"
+            )
+        self._encoder = named.pop() if named else "columns"
 
     @staticmethod
     def accepts(column: Column) -> float:
@@ -309,8 +319,8 @@ class Table:
         return Batch(arrays, batch.present)
 
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
-        """One token a column; ``columns`` unless another kind of encoder is named."""
-        made = registry.get("encoders", "columns" if kind == "auto" else kind)
+        """The encoder of that name; ``"auto"`` is the source's, which by default is ``"columns"``."""
+        made = registry.get("encoders", self._encoder if kind == "auto" else kind)
         codes = (*(category.codes for category in self._categories), *(SIZES[part] + 2 for _, part in self._parts))
         return cast("Encoder", made(width, numbers=len(self._numbers), levels=codes))
 

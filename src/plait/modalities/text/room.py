@@ -38,10 +38,11 @@ __all__ = ["Text"]
 
 CHOICES = {
     "ngrams": ("auto", "words", "words+chars"),
-    "encoder": ("auto", "subwords", "subword_gru", "subword_lstm", "word_mean"),
+    "encoder": ("auto", "subwords", "gru", "lstm", "words"),
     "units": ("words", "subwords"),
 }
-EMBEDDED = 20_000  # n-grams that the encoder "word_mean" knows
+ENCODERS = {"auto": "subwords", "gru": "subword_gru", "lstm": "subword_lstm"}  # names here, and in the registry
+EMBEDDED = 20_000  # n-grams that the encoder "words" knows
 SHORT = 100  # characters: where texts are shorter on average, n-grams of characters join those of words
 SVD_ROWS = 10_000  # training rows that the topics are found on
 TOPICS = 32
@@ -90,15 +91,15 @@ class Text:
         Whether capitals count as small letters (default true).
     encoder
         ``"subwords"`` (default): subword embeddings merged by a convolution, read in order by the network's body;
-        ``"subword_gru"``, ``"subword_lstm"``: a recurrent layer over subword embeddings, pooled by attention;
-        ``"word_mean"``: the mean embedding of the units, whatever their order: fast, and strong where words tell all.
+        ``"gru"``, ``"lstm"``: a recurrent layer over subword embeddings, pooled by attention;
+        ``"words"``: the mean embedding of the units, whatever their order: fast, and strong where words tell all.
     units
-        Of ``"word_mean"``: ``"words"`` (default: the n-grams, weighted by TF-IDF) or ``"subwords"``.
+        Of ``"words"``: ``"words"`` (default: the n-grams, weighted by TF-IDF) or ``"subwords"``.
     max_tokens
         Subwords read of a cell by the encoder (default 64).
     vocabulary
         Subwords known to the encoder (default: 500 to 8,000, by the amount of text), or n-grams known to
-        ``"word_mean"`` (default: the 20,000 that stand in most texts).
+        ``"words"`` (default: the 20,000 that stand in most texts).
 
     Dense features are `STATISTICS`, the topics, and linear scores (one a class or value, out of fold for training
     rows); the scores are absent until `fit_features` has seen labels. The wide form is the TF-IDF matrix, its rows of
@@ -173,7 +174,7 @@ class Text:
     @property
     def _by_words(self) -> bool:
         """Whether the encoder reads n-grams instead of subwords."""
-        return bool(self._options["encoder"] == "word_mean" and self._options["units"] == "words")
+        return bool(self._options["encoder"] == "words" and self._options["units"] == "words")
 
     def _fit_terms(self, chunks: Iterable[tuple[Column, ...]], grams: bool) -> None:
         """Count all texts, then look again at some, to name the n-grams."""
@@ -266,13 +267,14 @@ class Text:
 
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
         """The encoder of that name; ``"auto"`` is the column's, which by default is ``"subwords"``."""
-        chosen = self._options["encoder"] if kind == "auto" else kind
+        named = self._options["encoder"] if kind == "auto" else kind
+        chosen = ENCODERS.get(named, named)
         options: dict[str, Json] = {"width": width, "vocabulary": self._subwords.size}
         if self._by_words:
             options["vocabulary"] = max(len(self._embedded), 1)
-        if chosen != "word_mean":
+        if chosen != "words":
             options["max_tokens"] = self._options["max_tokens"]
-        encoder: Encoder = registry.make("encoders", "subwords" if chosen == "auto" else chosen, options)
+        encoder: Encoder = registry.make("encoders", chosen, options)
         return encoder
 
     def state(self) -> State:
