@@ -15,8 +15,13 @@ __all__ = ["Colour", "blend", "colour", "filed", "font", "spread", "words"]
 
 Colour = tuple[int, int, int]
 
-FACES = {"sans": "DejaVuSans", "bold": "DejaVuSans-Bold", "serif": "DejaVuSerif", "mono": "DejaVuSansMono"}
-FACES |= {"book": "STIXGeneral", "display": "DejaVuSansDisplay"}
+FACES = {
+    "sans": "DejaVuSans",
+    "bold": "DejaVuSans-Bold",
+    "serif": "DejaVuSerif",
+    "mono": "DejaVuSansMono",
+    "book": "STIXGeneral",
+}
 
 
 @cache
