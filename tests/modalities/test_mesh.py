@@ -365,6 +365,7 @@ def test_encoders_by_name(kind):
     tensors = encoder.collate(inputs)
     tokens = encoder(tensors)
     assert tokens.mask_BT.any(dim=1).tolist() == [True, False]
+    assert len(encoder(encoder.collate(inputs.take(np.arange(0)))).values_BTD) == 0
     shuffled = {**tensors, "points": tensors["points"].flip(1)}
     torch.testing.assert_close(encoder(shuffled).values_BTD, tokens.values_BTD, atol=1e-5, rtol=1e-4)
     encoder.train()

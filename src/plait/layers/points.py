@@ -137,11 +137,11 @@ class _Largest(nn.Module):
         super().__init__()
         self.answer = nn.Linear(inside, tokens * width)
         self.norm = nn.LayerNorm(width)
-        self.tokens = tokens
+        self.tokens, self.width = tokens, width
 
     def forward(self, x_BPE: torch.Tensor) -> torch.Tensor:
         largest_BF = self.answer(x_BPE).amax(dim=1)
-        tokens_BTD: torch.Tensor = self.norm(largest_BF.view(len(largest_BF), self.tokens, -1))
+        tokens_BTD: torch.Tensor = self.norm(largest_BF.view(len(largest_BF), self.tokens, self.width))
         return tokens_BTD
 
 
