@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plait.contracts import Batch, Ragged
 from plait.errors import PlaitError
 from plait.layers.columns import ColumnTokens
+from plait.layers.conv_columns import ConvColumns
 from plait.layers.padding import pad
 from plait.layers.patches import PatchTokens
 from plait.layers.subwords import SubwordGRU, SubwordLSTM, SubwordTokens
@@ -64,6 +65,8 @@ CASES = {
     "numbers only": (ColumnTokens(8, 3, ()), lambda: columns_batch(3, ())),
     "categories only": (ColumnTokens(8, 0, (5,)), lambda: columns_batch(0, (5,))),
     "grouped columns": (ColumnTokens(8, 9, (4, 6), limit=4), lambda: columns_batch(9, (4, 6))),
+    "convolved columns": (ConvColumns(8, 9, (4, 6), tokens=2), lambda: columns_batch(9, (4, 6))),
+    "one convolved category": (ConvColumns(8, 0, (5,)), lambda: columns_batch(0, (5,))),
     "subwords": (SubwordTokens(8, 30, 9, tokens=4), subwords_batch),
     "subword_gru": (SubwordGRU(8, 30, 9), subwords_batch),
     "subword_lstm": (SubwordLSTM(8, 30, 20), subwords_batch),
@@ -189,7 +192,7 @@ def test_a_row_has_the_same_tokens_in_any_company(case):
         np.testing.assert_allclose(own[0][own_mask[0]], values[i][mask[i]], atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["columns", "numbers only", "grouped columns"])
+@pytest.mark.parametrize("case", ["columns", "numbers only", "grouped columns", "convolved columns"])
 def test_what_stands_in_missing_cells_is_never_read(case):
     encoder, make = CASES[case]
     batch = make()

@@ -257,6 +257,21 @@ def test_claims() -> None:
 # options
 
 
+def test_a_table_has_one_encoder() -> None:
+    def table(*kinds: str) -> Table:
+        names = tuple(f"c{i}" for i in range(len(kinds)))
+        room = Table(Source("facts", "table", names, {n: {"encoder": k} for n, k in zip(names, kinds, strict=True)}))
+        columns = tuple(Column(name, np.arange(20.0), np.ones(20, bool)) for name in names)
+        return room.fit([columns], context(20))
+
+    assert type(table("auto", "conv_columns").encoder(8)).__name__ == "ConvColumns"
+    assert type(table("auto", "auto").encoder(8)).__name__ == "ColumnTokens"
+    with pytest.raises(ConfigError, match="one encoder, but its columns name columns, conv_columns"):
+        table("columns", "conv_columns")
+    with pytest.raises(ConfigError, match="encoder"):
+        table("patches")
+
+
 def test_unknown_options_are_named() -> None:
     def make(options: Any) -> Table:
         return Table(Source("facts", "table", ("income",), options))

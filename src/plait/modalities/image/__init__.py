@@ -43,7 +43,8 @@ class Image:
     grey
         Keep the encoder's picture in one channel (default false).
     encoder
-        ``"auto"`` (``"pixel_conv"``), ``"pixel_patches"``, ``"pixel_rows"``, or another that is registered.
+        ``"auto"`` (``"pixel_conv"``), ``"pixel_conv3"``, ``"pixel_patches"``, ``"pixel_rows"``, or another that is
+        registered.
     augment, flip
         What the encoder does to pictures in training: ``"light"`` (default), ``"strong"`` or ``"none"``; and whether it
         mirrors them (default false: nobody reads mirrored pages).
