@@ -313,7 +313,7 @@ def _by_column(named: Mapping[str, tuple[str, ...]], columns: Collection[str]) -
 
 
 def _keys(tables: Mapping[str, Side], columns: Collection[str]) -> dict[str, str]:
-    keys = {}
+    keys: dict[str, str] = {}
     for name, side in tables.items():
         if name in columns:
             raise SchemaError(f"the long table {name!r} has the name of a column; give it another")
