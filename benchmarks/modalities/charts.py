@@ -40,7 +40,7 @@ def simple(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Arra
     from sklearn.linear_model import LogisticRegression
 
     models: dict[str, Any] = {
-        "logistic on pixels": LogisticRegression(max_iter=300),
+        "logistic on pixels": LogisticRegression(C=0.1, tol=1e-3, max_iter=1000),
         "LightGBM on pixels": LGBMClassifier(
             n_estimators=100,
             num_leaves=15,
