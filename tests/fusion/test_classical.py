@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 import plait
 from plait import registry
 from plait.errors import ConfigError, InputError
-from plait.fusion.auto import epochs, estimate
-from plait.stacking import Part
+from plait.fusion.auto import epochs, estimate, weighed
+from plait.stacking import Part, Unseen
 
 LIGHT = {"lightgbm": {"trees": 40, "leaves": 6, "members": 1}, "linear": {"strength": 0.03}}
 
@@ -159,6 +159,20 @@ def test_a_network_of_signals_has_the_epochs_that_are_paid_for() -> None:
     assert 4 < some < 19
     assert 60 < seconds <= 90
     assert cost(40_000, 1, 1)[0] == 4  # many rows are worth their time
+
+
+@pytest.mark.parametrize(("says", "stays"), [("noise", False), ("the other half", True)])
+def test_a_network_must_lower_the_held_out_error(says: str, stays: bool) -> None:
+    rng = np.random.default_rng(0)
+    halves = rng.normal(size=(200, 2))
+    y = (halves.sum(axis=1) + rng.logistic(size=200) > 0).astype(int)
+    told = halves[:, 1] if stays else rng.normal(size=200)
+    scores = np.stack([halves[:, 0], halves[:, 0], told], axis=1)[:, :, None]
+    head = registry.get("heads", "binary")().fit(y, np.ones(200))
+    seen = Unseen(np.arange(200), np.zeros(200, np.int64), scores, (), True)
+    stack = weighed(head, seen, head.encode(y), np.ones(200), np.array([False, False, True]))
+    assert bool(stack.weights[2] > 0.1) is stays
+    assert (stack.weights[:2] > 0.1).all()
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,18 @@ plan; it is recorded and can be replayed. A time budget only leaves parts out, b
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Head, Json, Modality, State
+from plait.contracts import Array, Head, Json, Modality, State
 from plait.errors import ConfigError, unknown
 from plait.evidence import Evidence
-from plait.stacking import FEW, Part, Stack, Stacked, divisible, refit, unseen
+from plait.stacking import FEW, Part, Stack, Stacked, Unseen, divisible, refit, unseen
 from plait.training.schedule import TrainConfig
 
 __all__ = ["Auto"]
@@ -116,7 +117,7 @@ class Auto:
         if len(run) == 1:
             return self._alone(evidence, run[0], skipped)
         targets, weight = evidence.context.targets[seen.rows], evidence.context.weight[seen.rows]
-        stack = Stack.fit(head, seen, targets, weight)
+        stack = weighed(head, seen, targets, weight, np.array([part.fusion in PASS for part in run]))
         errors = [head.error(seen.scores[:, p], targets, weight).sum() / weight.sum() for p in range(len(run))]
         self.made = {
             "parts": [
@@ -153,6 +154,25 @@ class Auto:
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> Stacked:
         return Stacked.from_state(state, rooms, head)
+
+
+def weighed(head: Head, seen: Unseen, targets: Array, weight: Array, networks: npt.NDArray[np.bool_]) -> Stack:
+    """The stack of all parts, or without its `networks` (bool ``P``) where they do not lower the held-out error.
+
+    Weights are drawn to each other as far as the rows cannot tell, and few rows cannot tell a network that learned
+    nothing; of parts so dear it is asked that they help.
+    """
+    whole = Stack.fit(head, seen, targets, weight)
+    if not networks.any() or networks.all():
+        return whole
+    kept = ~networks
+    rest = Stack.fit(head, replace(seen, scores=seen.scores[:, kept]), targets, weight)
+    with_them = head.error(whole(seen.scores), targets, weight).sum()
+    if with_them < head.error(rest(seen.scores[:, kept]), targets, weight).sum():
+        return whole
+    weights = np.zeros(len(networks))
+    weights[kept] = rest.weights
+    return Stack(head, weights, rest.bias)
 
 
 def deep(rooms: Collection[Modality]) -> int:
