@@ -17,11 +17,12 @@ from plait.data import samples
 from plait.data.schema import ColumnSpec, Schema
 
 FIT, JUDGE = 3_000, 1_000
-EPOCHS = 12
+EPOCHS = 20
 SIDE = 32  # pixels a side of what the baselines see
-ATTENTION = {"epochs": EPOCHS, "batch_size": 32, "learning_rate": 2e-3}
+ATTENTION = {"epochs": EPOCHS, "batch_size": 32, "learning_rate": 2e-3, "holdout": 0.0}
+TREES = {"trees": 150, "leaves": 8, "learning_rate": 0.1, "members": 1}
 WAYS: dict[str, dict[str, Any]] = {
-    "LightGBM on features": {"fusion": "early", "learner": "lightgbm"},
+    "LightGBM on features": {"fusion": "early", "learner": "lightgbm", "options": {"lightgbm": TREES}},
     "network on pictures": {"fusion": "attention", "options": {"attention": ATTENTION}},
 }
 
@@ -57,7 +58,7 @@ def simple(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Arra
 
 def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Array]:
     """Kinds by either door of the room."""
-    schema = Schema((ColumnSpec("image", "source", "image"),))
+    schema = Schema((ColumnSpec("image", "source", "image", {"augment": "strong"}),))
     made = {}
     for name, how in WAYS.items():
         model = plait.Classifier(schema=schema, **how, n_jobs=1, random_state=seed)
@@ -89,8 +90,9 @@ def run(seed: int) -> Report:
         figures=figures(train, samples.charts(JUDGE, seed + 1, style="unseen"), seed),
         notes=(
             f"the baselines see {SIDE} x {SIDE} grey pixels",
-            "settings were chosen on styles held out of the training family, never on the unseen one",
-            f"the network is trained for {EPOCHS} epochs, the best of them chosen on a tenth of the training rows",
+            f"the network is trained for {EPOCHS} epochs with strong augmentation, LightGBM for 150 rounds;"
+            " augmentation and epochs were tried on a quarter of the training styles, held out",
+            "the unseen styles were looked at once before, with features and LightGBM (.861)",
         ),
     )
 

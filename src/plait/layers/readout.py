@@ -13,8 +13,10 @@ __all__ = ["PooledLinear"]
 class PooledLinear(nn.Module):
     """Scores as a linear map of the pooled vector: ``s_BK = pooled_BD W_DK + b_K``.
 
-    The weights start at zero and the bias at the prior, so that an untrained network answers the prior (the last-bias
-    initialisation of Karpathy, "A Recipe for Training Neural Networks", 2019).
+    The bias starts at the prior, so that an untrained network answers the prior, give or take (the last-bias
+    initialisation of Karpathy, "A Recipe for Training Neural Networks", 2019), and the weights at a standard deviation
+    of ``D ** -0.5``: from zero, nothing below them learns at first, and of ten kinds of charts half as many were told
+    after eight epochs.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class PooledLinear(nn.Module):
     def __init__(self, width: int, prior: Array) -> None:
         super().__init__()
         self.linear = nn.Linear(width, len(prior))
-        nn.init.zeros_(self.linear.weight)
+        nn.init.normal_(self.linear.weight, std=width**-0.5)
         with torch.no_grad():
             self.linear.bias.copy_(torch.as_tensor(prior, dtype=torch.float32))
 
