@@ -182,6 +182,15 @@ def test_damage_is_a_fault_or_a_sound(form, data):
     assert 1 <= len(samples) <= 8_000
 
 
+def test_a_file_cut_within_its_header_is_a_fault_or_a_sound():
+    whole = encoded("aac", "mp4", seconds=0.2)
+    for length in range(len(whole) - 800, len(whole), 3):  # a track whose decoder is not told any more, among them
+        try:
+            assert len(decode_sound(whole[:length], 8_000, 1.0))
+        except UnreadableError:
+            continue
+
+
 # arrays
 
 

@@ -220,6 +220,8 @@ def _track(container: InputContainer) -> Any:
     streams = container.streams.audio
     if not streams:
         raise UnreadableError("no sound track")
+    if streams[0].codec_context is None:  # a track of a kind that FFmpeg has no decoder for, or a damaged header
+        raise UnreadableError("a sound track that cannot be decoded")
     _check(streams[0].rate or 0, streams[0].channels or 0)
     return streams[0]
 
