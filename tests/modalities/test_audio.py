@@ -153,6 +153,15 @@ def test_long_sounds_are_cut_and_told():
     assert [figures(room, batch, i)["seconds"] for i in (0, 1)] == [0.5, pytest.approx(0.3)]
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_paths_leave_the_data_folder_only_where_they_may(tmp_path, allowed):
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "a.wav").write_bytes(sound())
+    source = Source("s", "audio", ("s",), {"s": {"rate": RATE, "outside": allowed}})
+    batch = Audio(source).transform((column(["../a.wav"], str(tmp_path / "inside")),))
+    assert batch.present.tolist() == [allowed]
+
+
 def test_large_cells_are_faults():
     _, batch = read([sound()], max_bytes=1000)
     assert "allowed: 1,000" in batch.faults[0].reason

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Json] = {
     "encoder": "auto",
     "augment": True,
     "tokens": 8,
+    "outside": False,
 }
 RANGES = {"rate": RATES, "max_seconds": (0.1, 3600.0), "max_bytes": (64, 1 << 32), "tokens": (1, 64)}
 USUAL, TELEPHONE = 16_000, 8_000  # samples a second
@@ -66,6 +67,8 @@ class Audio:
         Whether sounds are altered at random while the encoder is trained (default true).
     tokens
         Most tokens a sound (default 8).
+    outside
+        Whether paths may leave the data folder (default false).
 
     The batch holds ``samples`` (Ragged int16) and ``summary`` (float32 ``N x F``, see `plait.media.prosody`).
     """
@@ -81,6 +84,7 @@ class Audio:
         self._options = _options(source.options.get(self._column, {}), self._column)
         self._rate: int = self._options["rate"] or USUAL
         self._seconds = float(self._options["max_seconds"])
+        self._bounds = {"max_bytes": self._options["max_bytes"], "outside": self._options["outside"]}
 
     @staticmethod
     def accepts(column: Column) -> float:
@@ -129,7 +133,7 @@ class Audio:
                 if held is not None:
                     found.append(held[0])
                 elif not _is_array(cell):
-                    found.append(sound_rate(content(cell, column.folder, max_bytes=self._options["max_bytes"])))
+                    found.append(sound_rate(content(cell, column.folder, **self._bounds)))
             except UnreadableError:
                 continue
         return found
@@ -142,8 +146,7 @@ class Audio:
         summary = np.full((len(column), len(NAMES)), np.nan, np.float32)
         faults: list[Fault] = []
         settings = ["sound", self.version, self._rate, self._seconds]
-        most = self._options["max_bytes"]
-        for row, found in decoded(column, self._read, settings, given=self._given, max_bytes=most):
+        for row, found in decoded(column, self._read, settings, given=self._given, **self._bounds):
             if isinstance(found, str):
                 faults.append(Fault(row, column.name, found))
             else:
@@ -219,8 +222,9 @@ def _options(given: Mapping[str, Json], column: str) -> dict[str, Json]:
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high):
             whole = "a number" if key == "max_seconds" else "a whole number"
             raise ConfigError(f"column {column!r}: {key} is {value!r} (allowed: {whole} from {low:,} to {high:,})")
-    if not isinstance(options["augment"], bool):
-        raise ConfigError(f"column {column!r}: augment is {options['augment']!r} (allowed: true, false)")
+    for key in ("augment", "outside"):
+        if not isinstance(options[key], bool):
+            raise ConfigError(f"column {column!r}: {key} is {options[key]!r} (allowed: true, false)")
     if options["encoder"] != "auto":
         registry.target("encoders", str(options["encoder"]))
     return options
