@@ -23,6 +23,7 @@ ATTENTION = {"epochs": EPOCHS, "batch_size": 32, "learning_rate": 2e-3, "holdout
 TREES = {"trees": 150, "leaves": 8, "learning_rate": 0.1, "members": 1}
 WAYS: dict[str, dict[str, Any]] = {
     "LightGBM on features": {"fusion": "early", "learner": "lightgbm", "options": {"lightgbm": TREES}},
+    "linear on features": {"fusion": "early", "learner": "linear"},
     "network on pictures": {"fusion": "attention", "options": {"attention": ATTENTION}},
 }
 
@@ -58,7 +59,7 @@ def simple(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Arra
 
 def ours(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Array]:
     """Kinds by either door of the room."""
-    schema = Schema((ColumnSpec("image", "source", "image", {"augment": "strong"}),))
+    schema = Schema((ColumnSpec("image", "source", "image", {"augment": "strong", "size": 96, "fit": "stretch"}),))
     made = {}
     for name, how in WAYS.items():
         model = plait.Classifier(schema=schema, **how, n_jobs=1, random_state=seed)
@@ -91,8 +92,9 @@ def run(seed: int) -> Report:
         notes=(
             f"the baselines see {SIDE} x {SIDE} grey pixels",
             f"the network is trained for {EPOCHS} epochs with strong augmentation, LightGBM for 150 rounds;"
-            " augmentation and epochs were tried on a quarter of the training styles, held out",
-            "the unseen styles were looked at once before, with features and LightGBM (.861)",
+            " augmentation, epochs and size were tried on the dark training styles, held out (LightGBM .985, linear .978,"
+            " network .907 there, of 1,800 charts in light styles)",
+            "the unseen styles were looked at twice before: features and LightGBM .861, a network on 64 x 64 pixels .514",
         ),
     )
 
