@@ -29,7 +29,8 @@ from plait.contracts import (
     Sparse,
     State,
 )
-from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
+from plait.data.source_options import refuse_newer
+from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.cache import shelf
 
 if TYPE_CHECKING:
@@ -274,9 +275,7 @@ class Pretrained:
     def from_state(cls, source: Source, state: State) -> Self:
         from plait.layers.checkpoint import Checkpoint
 
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._inner_options = dict(state.values["options"])
         inner = replace(source, options={room._column: room._inner_options})

@@ -22,7 +22,8 @@ from plait.contracts import (
     Source,
     State,
 )
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.data.source_options import refuse_newer
+from plait.errors import ConfigError, unknown
 from plait.media.content import MAX_BYTES, UnreadableError, content, looks_like_file
 from plait.media.decode import Arrays, decoded
 from plait.media.prosody import NAMES, prosody
@@ -204,9 +205,7 @@ class Audio:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._rate = int(state.values["rate"])
         return room

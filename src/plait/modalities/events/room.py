@@ -27,7 +27,8 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import History, facts
-from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
+from plait.data.source_options import column_options, refuse_newer
+from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
 from plait.modalities.events.cells import Kind, decode, is_moment, kind_of, text_of
 from plait.modalities.events.fields import LARGEST, Category, Number, as_numbers, scales
@@ -79,10 +80,7 @@ class Events:
     def __init__(self, source: Source) -> None:
         self.source = source
         (self._column,) = source.columns
-        options = source.options.get(self._column, {})
-        for key in options:
-            if key not in OPTIONS:
-                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        options = column_options(source, OPTIONS)
         self._wanted = _columns(options.get("columns"), self._column)
         self._time: str | None = options.get("time")
         self._max_events = _positive(options.get("max_events", 256), self._column)
@@ -336,9 +334,7 @@ class Events:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._learned = Learned.from_json(state.values)
         return room

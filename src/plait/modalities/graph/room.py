@@ -23,8 +23,9 @@ from plait.contracts import (
     Source,
     State,
 )
+from plait.data.source_options import refuse_newer
 from plait.data.splits import inner_folds
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.errors import ConfigError, unknown
 from plait.modalities.graph.activity import Rows, activity
 from plait.modalities.graph.entities import endpoints, entities
 from plait.modalities.graph.labels import Labels, Near, columns_of
@@ -289,9 +290,7 @@ class Graph:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         layout, arrays = state.values["layout"], state.arrays
         room._layout = None if layout is None else Layout.from_json(layout)

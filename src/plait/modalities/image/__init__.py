@@ -9,6 +9,7 @@ import numpy as np
 
 from plait import registry
 from plait.contracts import Batch, Column, Encoder, Fault, Features, FitContext, Items, Json, Source, State
+from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.media.content import MAX_BYTES, looks_like_file
 from plait.media.decode import Arrays, decoded
@@ -67,10 +68,7 @@ class Image:
     def __init__(self, source: Source) -> None:
         self.source = source
         (self._column,) = source.columns
-        options = source.options.get(self._column, {})
-        for key in options:
-            if key not in OPTIONS:
-                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        options = column_options(source, OPTIONS)
         for key, allowed in CHOICES.items():
             if options.get(key, allowed[0]) not in allowed:
                 raise unknown(f"{key} of column {self._column!r}", options[key], allowed)
@@ -154,9 +152,7 @@ class Image:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         if list(room._names) != list(state.values["names"]):
             raise ArtifactError(f"source {source.name!r} was saved with another version of its reader")

@@ -29,8 +29,9 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import History, facts
+from plait.data.source_options import refuse_newer
 from plait.data.splits import inner_folds
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.errors import ConfigError, unknown
 from plait.modalities.list.cells import UnreadableError, decode
 from plait.modalities.list.cut import Cut, cut, known_by
 from plait.modalities.list.pooled import kinds, pool, pool_wide
@@ -246,9 +247,7 @@ class List:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._of = str(state.values["of"])
         room._timed, room._usual_age = bool(state.values["timed"]), float(state.values["usual_age"])

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Json, Source, State
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.data.source_options import column_options, refuse_newer
+from plait.errors import ConfigError, unknown
 from plait.layers.padding import dense
 from plait.media.content import looks_like_file
 from plait.media.decode import decoded
@@ -61,10 +62,7 @@ class Mesh:
     def __init__(self, source: Source) -> None:
         self.source = source
         (self._column,) = source.columns
-        options = source.options.get(self._column, {})
-        for key in options:
-            if key not in OPTIONS:
-                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        options = column_options(source, OPTIONS)
         self._points = self._whole(options, "points", 256, 16, 4096)
         self._max_vertices = self._whole(options, "max_vertices", MAX_VERTICES, 3, 1 << 26)
         self._max_bytes = self._whole(options, "max_bytes", 64 << 20, 1, 1 << 32)
@@ -194,9 +192,7 @@ class Mesh:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._location, room._scale = state.arrays["location"], state.arrays["scale"]
         return room

@@ -27,7 +27,8 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import History, facts
-from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
+from plait.data.source_options import column_options, refuse_newer
+from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
 from plait.modalities.series import sensors
 from plait.modalities.series.bars import Bars, describe, relative
@@ -85,10 +86,7 @@ class Series:
     def __init__(self, source: Source) -> None:
         self.source = source
         (self._column,) = source.columns
-        options = source.options.get(self._column, {})
-        for key in options:
-            if key not in OPTIONS:
-                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        options = column_options(source, OPTIONS)
         self._wanted = _names(options.get("channels"), self._column)
         self._time_key = str(options.get("time", "time"))
         self._max_steps = _positive(options.get("max_steps", 2048), "max_steps", self._column)
@@ -403,9 +401,7 @@ class Series:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._channels = tuple(state.values["channels"])
         room._timed, room._gappy = bool(state.values["timed"]), bool(state.values["gappy"])

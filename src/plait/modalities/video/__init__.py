@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Json, Ragged, Source, State
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.data.source_options import column_options, refuse_newer
+from plait.errors import ConfigError
 from plait.layers.padding import dense
 from plait.media.content import UnreadableError, looks_like_file
 from plait.media.decode import decoded
@@ -79,10 +80,7 @@ class Video:
     def __init__(self, source: Source) -> None:
         self.source = source
         (self._column,) = source.columns
-        options = source.options.get(self._column, {})
-        for key in options:
-            if key not in OPTIONS:
-                raise unknown(f"option of column {self._column!r}", key, OPTIONS)
+        options = column_options(source, OPTIONS)
         self._frames = int(self._number(options, "frames", 8, 2, 12))
         self._size = int(self._number(options, "size", 48, 16, 128))
         self._max_seconds = self._number(options, "max_seconds", 60, 1, 3600, whole=False)
@@ -214,9 +212,7 @@ class Video:
 
     @classmethod
     def from_state(cls, source: Source, state: State) -> Self:
-        if state.version > cls.version:
-            known = f"version {state.version}, known: {cls.version}"
-            raise ArtifactError(f"source {source.name!r} was saved by a newer plait ({known}); update plait")
+        refuse_newer(source, state, cls.version)
         room = cls(source)
         room._location, room._scale = state.arrays["location"], state.arrays["scale"]
         return room
