@@ -27,18 +27,20 @@ LEVELS: tuple[set[str], ...] = (
     {"registry"},
     {"data", "layers", "metrics", "threads"},
     {"media", "classical"},
-    {"modalities", "learners", "heads", "embedders"},
+    {"modalities", "learners", "heads", "embedders", "calibrators"},
     {"network", "evidence"},
-    {"training", "stacking"},
+    {"training", "stacking", "calibration", "conformal"},
     {"fusion"},
+    {"explain"},
     {"artifact"},
     {"model"},
     {"estimators"},
+    {"judgement"},
     {"report", "recipes"},
     {"__init__"},
     {"cli"},
 )
-NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders"}
+NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators"}
 NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "media"}
 APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}

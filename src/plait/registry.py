@@ -93,6 +93,7 @@ KINDS: dict[str, dict[str, str]] = {
         "svm": "plait.recipes:svm",
         "tfidf_logistic": "plait.recipes:tfidf_logistic",
     },
+    "calibrators": {},
     "readers": {},
     "wrappers": {
         "pretrained": "plait.modalities.pretrained:Pretrained",

@@ -27,7 +27,8 @@ from plait.contracts.crossing import (
     Task,
     Tokens,
 )
-from plait.contracts.parts import Embedder, Encoder, Head, Learner, Modality, Predictor, Readable, Reader
+from plait.contracts.parts import Divisible, Embedder, Encoder, Head, Learner, Modality, Predictor, Readable, Reader
+from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
 
 __all__ = [
     "MAX_FEATURES",
@@ -35,17 +36,22 @@ __all__ = [
     "Batch",
     "Batches",
     "Column",
+    "Divisible",
     "Embedder",
     "Encoder",
+    "Exhibit",
     "Fault",
     "Features",
     "FitContext",
+    "Form",
     "Head",
     "Items",
     "Json",
     "Learner",
     "Modality",
     "Nested",
+    "Place",
+    "PlaceKind",
     "Prediction",
     "Predictor",
     "Progress",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
@@ -23,11 +23,12 @@ from plait.contracts.crossing import (
     Task,
     Tokens,
 )
+from plait.contracts.shown import Exhibit, Place
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Embedder", "Encoder", "Head", "Learner", "Modality", "Predictor", "Readable", "Reader"]
+__all__ = ["Divisible", "Embedder", "Encoder", "Head", "Learner", "Modality", "Predictor", "Readable", "Reader"]
 
 
 class Modality(Protocol):
@@ -84,6 +85,30 @@ class Readable(Modality, Protocol):
     """A room whose cells pretrained encoders read, too."""
 
     def items(self, batch: Batch) -> Items: ...
+
+
+class Divisible(Modality, Protocol):
+    """A room that can take places out of its cells, so that explanation finds which of them count."""
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """At most `most` places that share out the cell of `row`, or its place `within`, in order.
+
+        None for a cell that is missing or unreadable, or cannot be divided further.
+        """
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """``M`` versions of the row as `transform` would read them: version ``m`` lacks `places` wherever ``kept[m]``
+        (bool ``M x P``) is false.
+
+        What lies in no place stays. With all kept, the version is bitwise what `transform` makes of the row.
+        """
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """The cell of a row that is present, as a person looks at it."""
 
 
 class Embedder(Protocol):

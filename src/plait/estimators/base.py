@@ -1,4 +1,4 @@
-"""The scikit-learn face: `Classifier` and `Regressor` over frames of mixed columns."""
+"""What both estimators share: roles, reading of `X`, fitting, judging and saving."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from plait import registry
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
 from plait.data.faults import counted
 from plait.data.frame import as_frame, extra_columns
-from plait.data.labels import Labels
 from plait.data.schema import Schema
-from plait.errors import ArtifactError, ConfigError, DataError, InputError, SchemaError
+from plait.errors import DataError, InputError, SchemaError
 from plait.metrics.evaluation import Evaluation, evaluate
 from plait.model import Model, Settings, groups_of, single_threaded_blas
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-__all__ = ["Classifier", "Regressor", "load"]
+__all__ = ["Estimator", "Report", "Sides", "as_target", "said_in_one_line"]
 
 Report: TypeAlias = Callable[[Progress], None]
 Sides: TypeAlias = Mapping[str, Side]
 
 
-class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both estimators share: roles, reading of `X`, fitting and saving."""
 
     def __init__(
@@ -150,7 +146,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         if y is None:
             raise DataError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         frame = self._rows(X, reset=True)
-        target = _target(y)
+        target = as_target(y)
         name = getattr(y, "name", None)
         if name is not None and name in frame.columns:
             raise SchemaError(f"the target {name!r} is among the features; fit on X.drop(columns={name!r})")
@@ -172,7 +168,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             if reset and not len(frame):
                 raise DataError(f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required.")
             return frame
-        with _said_in_one_line():
+        with said_in_one_line():
             values = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
         frame = as_frame(values)
         names = getattr(self, "feature_names_in_", None)
@@ -194,7 +190,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     def _weight(self, sample_weight: object, rows: int) -> npt.NDArray[np.float64]:
         if sample_weight is None:
             return np.ones(rows)
-        with _said_in_one_line():
+        with said_in_one_line():
             checked = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
         weight = np.asarray(checked)
         if weight.shape != (rows,):
@@ -224,7 +220,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         with single_threaded_blas():
             judged = evaluate(
                 self.model_.fitted.predict(batches),
-                _target(y),
+                as_target(y),
                 weight=weight,
                 groups=groups_of(frame, group if group in frame.columns else None),
                 baselines=self.model_.baselines(batches),
@@ -233,208 +229,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return replace(judged, faults=tuple(counted(batches.faults)))
 
 
-class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
-    """Classify rows of mixed evidence.
-
-    Parameters
-    ----------
-    schema
-        A `Schema`, or the path of one, or None to infer it from the frame.
-    fusion
-        ``"auto"``, ``"early"``, ``"late"``, ``"attention"`` or any other registered fusion.
-    learner
-        The classical learner of the fusion (``"lightgbm"``, ``"linear"``); None leaves it to the fusion.
-    options
-        Options of parts by name, as in ``{"lightgbm": {"leaves": 31}}``.
-    time, label_time, group
-        Columns of `X`: the moment of a row, when its outcome became known, and what must not straddle a split.
-    class_weight
-        None, ``"balanced"``, or weights by class.
-    time_budget
-        Seconds (or ``"3min"``) after which auto starts no further part; None: its whole plan.
-    plan
-        The `plan_` of an earlier fit, to be replayed.
-    n_jobs
-        Threads; None: all cores that this process may use.
-    random_state
-        Seed; None is 0: fits can be repeated unless asked otherwise.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (C,)
-    model_ : Model
-    schema_, plan_, record_, faults_
-        The schema that was fitted, what was fitted, how it went, and the cells that could not be read.
-    """
-
-    def __init__(
-        self,
-        *,
-        schema: Schema | str | PathLike[str] | None = None,
-        fusion: str = "auto",
-        learner: str | None = None,
-        options: Mapping[str, Mapping[str, Json]] | None = None,
-        time: str | None = None,
-        label_time: str | None = None,
-        group: str | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        time_budget: float | str | None = None,
-        plan: Mapping[str, Json] | None = None,
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            schema=schema,
-            fusion=fusion,
-            learner=learner,
-            options=options,
-            time=time,
-            label_time=label_time,
-            group=group,
-            time_budget=time_budget,
-            plan=plan,
-            n_jobs=n_jobs,
-            random_state=random_state,
-        )
-        self.class_weight = class_weight
-
-    def fit(
-        self,
-        X: object,
-        y: object,
-        sample_weight: object = None,
-        *,
-        sides: Sides | None = None,
-        progress: Report | None = None,
-    ) -> Self:
-        """Fit on a frame of mixed columns.
-
-        Parameters
-        ----------
-        X
-            Data frame (pandas, polars, Arrow) or 2-D array of shape (N, F).
-        y
-            ``N`` labels: str, bool, int.
-        sample_weight
-            ``N`` weights, >= 0.
-        sides
-            Long tables behind columns, by name (`plait.data.asof.side`).
-        progress
-            Called with `plait.contracts.Progress`.
-
-        Raises
-        ------
-        InputError
-            If the data cannot be fitted: one class, missing or infinite targets, columns that do not fit the schema.
-        """
-        frame, target = self._start(X, y)
-        weight = self._weight(sample_weight, len(target))
-        with _said_in_one_line():
-            if target.dtype.kind == "f":
-                check_classification_targets(target)
-            classes = Labels.learn(target).classes
-            by_class = compute_sample_weight(self.class_weight, target)
-        if (by_class < 0).any():
-            raise ConfigError(f"class_weight={self.class_weight!r} is out of range (allowed: 0 or more a class)")
-        weight = weight * by_class
-        if len(np.unique(target[weight > 0])) < 2:
-            raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
-        head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
-        head.fit(target, weight)
-        self._fit(X, target, weight, head, frame, sides, progress)
-        self.classes_ = head.classes
-        return self
-
-    def predict_proba(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
-        """Probabilities of shape (N, C), columns as in `classes_`."""
-        return self.prediction(X, sides=sides).values
-
-    def predict(self, X: object, *, sides: Sides | None = None) -> Array:
-        """The likeliest class of each row, shape (N,)."""
-        prediction = self.prediction(X, sides=sides)
-        return np.asarray(self.classes_[prediction.values.argmax(axis=1)])
-
-    def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
-        """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""
-        return self._evaluate(X, y, sample_weight, sides)
-
-
-class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
-    """Predict a value from rows of mixed evidence.
-
-    Parameters are those of `Classifier`, without `class_weight`.
-
-    Attributes
-    ----------
-    model_ : Model
-    schema_, plan_, record_, faults_
-        The schema that was fitted, what was fitted, how it went, and the cells that could not be read.
-    """
-
-    def fit(
-        self,
-        X: object,
-        y: object,
-        sample_weight: object = None,
-        *,
-        sides: Sides | None = None,
-        progress: Report | None = None,
-    ) -> Self:
-        """Fit on a frame of mixed columns; see `Classifier.fit`. `y` holds ``N`` finite numbers."""
-        frame, target = self._start(X, y)
-        if target.dtype.kind not in "biuf":
-            try:
-                target = target.astype(np.float64)
-            except (TypeError, ValueError):
-                raise DataError("the target is not numeric; use Classifier, or give numbers") from None
-        weight = self._weight(sample_weight, len(target))
-        head = registry.get("heads", "regression")().fit(target, weight)
-        return self._fit(X, target, weight, head, frame, sides, progress)
-
-    def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
-        """Values of shape (N,)."""
-        return self.prediction(X, sides=sides).values
-
-    def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
-        """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""
-        return self._evaluate(X, y, sample_weight, sides)
-
-
-def load(path: str | PathLike[str]) -> Classifier | Regressor:
-    """Read a saved model back as the estimator it was.
-
-    Parameters
-    ----------
-    path
-        What `save` wrote: a directory, or a zip of it.
-
-    Raises
-    ------
-    ArtifactError
-        If the files are damaged, hostile, or newer than this version. Nothing in them is ever executed.
-    """
-    model, saved = Model.load(str(path))
-    kinds: dict[str, type[Classifier] | type[Regressor]] = {"Classifier": Classifier, "Regressor": Regressor}
-    kind = kinds.get(saved.get("type", ""))
-    if kind is None:
-        raise ArtifactError(f"{path} holds an estimator of unknown type {saved.get('type')!r}")
-    known = {name: value for name, value in saved["parameters"].items() if name in kind._get_param_names()}
-    estimator = kind(**known)
-    estimator.model_ = model
-    estimator.n_features_in_ = saved["features"]
-    if saved["names"]:
-        estimator.feature_names_in_ = np.asarray(saved["names"], object)
-    if isinstance(estimator, Classifier):
-        estimator.classes_ = model.head.classes  # type: ignore[attr-defined]
-    return estimator
-
-
-def _target(y: object) -> Array:
+def as_target(y: object) -> Array:
     """One-dimensional targets without missing or infinite ones."""
     values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
     if values.dtype.kind == "U" and isinstance(y, list | tuple):
         values = np.asarray(y, object)  # numpy has made words of numbers and of NaN
-    with _said_in_one_line():
+    with said_in_one_line():
         values = column_or_1d(values, warn=True)
     missing = pd.isna(values)
     if missing.all() and len(values):
@@ -449,7 +249,7 @@ def _target(y: object) -> Array:
 
 
 @contextmanager
-def _said_in_one_line() -> Iterator[None]:
+def said_in_one_line() -> Iterator[None]:
     """What scikit-learn says of data that it refuses, as an error of ours."""
     try:
         yield

@@ -1,0 +1,1 @@
+"""Maps from scores to calibrated scores: one file a method."""

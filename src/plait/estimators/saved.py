@@ -1,0 +1,43 @@
+"""Saved models as the estimators that they were."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+
+from plait.errors import ArtifactError
+from plait.estimators.classifier import Classifier
+from plait.estimators.regressor import Regressor
+from plait.model import Model
+
+__all__ = ["load"]
+
+
+def load(path: str | PathLike[str]) -> Classifier | Regressor:
+    """Read a saved model back as the estimator it was.
+
+    Parameters
+    ----------
+    path
+        What `save` wrote: a directory, or a zip of it.
+
+    Raises
+    ------
+    ArtifactError
+        If the files are damaged, hostile, or newer than this version. Nothing in them is ever executed.
+    """
+    model, saved = Model.load(str(path))
+    kinds: dict[str, type[Classifier] | type[Regressor]] = {"Classifier": Classifier, "Regressor": Regressor}
+    kind = kinds.get(saved.get("type", ""))
+    if kind is None:
+        raise ArtifactError(f"{path} holds an estimator of unknown type {saved.get('type')!r}")
+    known = {name: value for name, value in saved["parameters"].items() if name in kind._get_param_names()}
+    estimator = kind(**known)
+    estimator.model_ = model
+    estimator.n_features_in_ = saved["features"]
+    if saved["names"]:
+        estimator.feature_names_in_ = np.asarray(saved["names"], object)
+    if isinstance(estimator, Classifier):
+        estimator.classes_ = model.head.classes  # type: ignore[attr-defined]
+    return estimator

@@ -1,0 +1,88 @@
+"""Rows to be explained, and the model that predicts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Batch, Batches, Column, Head, Modality
+from plait.evidence import Fitted, View
+
+__all__ = ["Scale", "Subject"]
+
+Scale: TypeAlias = Literal["output", "score"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """``N`` rows through a fitted model, each explained for one of its outputs.
+
+    Parameters
+    ----------
+    fitted
+        What predicts.
+    columns
+        The cells, by source: what rooms divide.
+    batches
+        The same rows as the rooms read them.
+    output
+        int64 ``N``: the class that each row is explained for; 0 for values.
+    scale
+        ``"output"``: probability of that class, or the value. ``"score"``: its log-odds (two classes), logit, or
+        standardised value, on which parts and learners add up.
+    """
+
+    fitted: Fitted
+    columns: Mapping[str, tuple[Column, ...]]
+    batches: Batches
+    output: npt.NDArray[np.int64]
+    scale: Scale = "output"
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.fitted.sources
+
+    @property
+    def rooms(self) -> Mapping[str, Modality]:
+        return self.fitted.rooms
+
+    @property
+    def head(self) -> Head:
+        return self.fitted.head
+
+    def take(self, rows: Array) -> Self:
+        """Some of the rows, by index."""
+        rows = np.asarray(rows)
+        columns = {name: tuple(column.take(rows) for column in own) for name, own in self.columns.items()}
+        return replace(self, columns=columns, batches=self.batches.take(rows), output=self.output[rows])
+
+    def predict(self, batches: Batches, output: Array, present: Array | None = None) -> npt.NDArray[np.float64]:
+        """What the model says of any rows for the `output` of each (int ``M``), on this subject's scale: float64 ``M``.
+
+        `present` (bool ``M x S`` or ``S``) hides sources; with nothing present it is the base.
+        """
+        scores = self.fitted.score(View(batches, self.rooms, present))
+        rows = np.arange(len(scores))
+        if self.scale == "score":
+            if self.head.task == "binary":
+                return np.where(np.asarray(output) == 1, scores[:, 0], -scores[:, 0])
+            return np.asarray(scores[rows, np.asarray(output)], np.float64)
+        values = self.head.decode(scores).values
+        return values if values.ndim == 1 else np.asarray(values[rows, np.asarray(output)], np.float64)
+
+    @property
+    def prediction(self) -> npt.NDArray[np.float64]:
+        """Of the rows as they are: float64 ``N``."""
+        return self.predict(self.batches, self.output)
+
+    def replaced(self, source: str, batch: Batch, rows: Array) -> Batches:
+        """Rows by index with the cells of one source replaced by `batch`, which has as many rows as `rows`."""
+        others = self.batches.take(np.asarray(rows))
+        return replace(others, sources={**others.sources, source: batch})
