@@ -1,0 +1,1 @@
+"""Questions about judgement: explanation, calibration, conformal sets, leaks, fairness, drift."""
