@@ -1,49 +1,31 @@
-"""Drawings of an evaluation as PNG files.
-
-Figures are made without pyplot, so that the user's backend and open figures stay as they are. The colours are those of
-Okabe and Ito, told apart by the colour-blind too; every line also has its own dash.
-"""
+"""Drawings of an evaluation as PNG files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from plait.errors import DataError
 from plait.metrics.evaluation import MODEL, Evaluation, Figure
-
-if TYPE_CHECKING:
-    import matplotlib.axes
-    import matplotlib.figure
-    from matplotlib.ft2font import FT2Font
+from plait.report.canvas import (
+    BLUE,
+    DASHES,
+    GREY,
+    SERIES,
+    Canvas,
+    axes_of,
+    canvas,
+    finish,
+    readable,
+    save,
+    square,
+)
 
 __all__ = ["draw"]
-
-Canvas: TypeAlias = "matplotlib.figure.Figure"
-Axes: TypeAlias = "matplotlib.axes.Axes"
-
-_Corner: TypeAlias = Literal["upper left", "upper right", "lower right"]
-
-_MODEL_BLUE = "#0072B2"
-_BASELINES = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
-_DASHES = ("--", "-.", ":", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 2)))
-_GREY = "#8A8A8A"
-# Fonts with Chinese glyphs that systems commonly bring; the first one installed is used.
-_CHINESE = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "WenQuanYi Micro Hei",
-    "SimHei",
-    "Arial Unicode MS",
-)
 
 
 def draw(evaluation: Evaluation, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -84,31 +66,31 @@ def draw(evaluation: Evaluation, folder: str | os.PathLike[str]) -> tuple[Path, 
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the folder {str(into)!r}: {error.strerror}") from None
-    return tuple(_save(make(evaluation), into / name) for name, make in wanted)
+    return tuple(save(make(evaluation), into / name) for name, make in wanted)
 
 
 # The drawings
 
 
 def _roc(evaluation: Evaluation) -> Canvas:
-    figure, axes = _axes(5.4, 5.4)
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
+    figure, axes = axes_of(5.4, 5.4)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for i, name in _order(evaluation):
         curve = evaluation.curves[name].roc
         if curve is not None:
             axes.plot(curve.fpr, curve.tpr, label=_legend(evaluation["roc_auc"], name), **_line(i))
-    _finish(axes, "ROC", "False positive rate", "True positive rate", legend="lower right")
-    _square(axes, 1)
+    finish(axes, "ROC", "False positive rate", "True positive rate", legend="lower right")
+    square(axes, 1)
     return figure
 
 
 def _precision_recall(evaluation: Evaluation) -> Canvas:
-    figure, axes = _axes(5.4, 5.4)
+    figure, axes = axes_of(5.4, 5.4)
     assert evaluation.confusion is not None
     prevalence = evaluation.confusion[1].sum() / evaluation.confusion.sum()
-    axes.axhline(prevalence, color=_GREY, linewidth=0.8)
+    axes.axhline(prevalence, color=GREY, linewidth=0.8)
     share = f"share of positives {prevalence:.1%}"
-    axes.annotate(share, (0.01, prevalence), (0, 3), textcoords="offset points", color=_GREY, fontsize=8)
+    axes.annotate(share, (0.01, prevalence), (0, 3), textcoords="offset points", color=GREY, fontsize=8)
     highest = prevalence
     for i, name in _order(evaluation):
         curve = evaluation.curves[name].pr
@@ -116,21 +98,21 @@ def _precision_recall(evaluation: Evaluation) -> Canvas:
             label = _legend(evaluation["pr_auc"], name)
             axes.plot(curve.recall, curve.precision, label=label, drawstyle="steps-pre", **_line(i))
             highest = max(highest, curve.precision[curve.recall > 0.02].max(initial=0))
-    _finish(axes, "Precision and recall", "Recall", "Precision", legend="upper right")
-    _square(axes, 1)
+    finish(axes, "Precision and recall", "Recall", "Precision", legend="upper right")
+    square(axes, 1)
     axes.set_ylim(0, min(1.02, highest * 1.35))  # the first few rows alone would set the scale
     axes.set_aspect("auto")
     return figure
 
 
 def _reliability(evaluation: Evaluation) -> Canvas:
-    figure = _canvas(5.4, 6.4)
+    figure = canvas(5.4, 6.4)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     shown = [(i, name, evaluation.curves[name].reliability) for i, name in _order(evaluation)]
     top = np.clip(
         1.08 * max(max(bins.high.max(), bins.predicted.max()) for _, _, bins in shown if bins is not None), 0.05, 1
     )
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     for i, name, bins in shown:
         if bins is None:
             continue
@@ -140,18 +122,16 @@ def _reliability(evaluation: Evaluation) -> Canvas:
         )
         if name == MODEL:
             spread = np.maximum(0, [bins.observed - bins.low, bins.high - bins.observed])
-            axes.errorbar(
-                bins.predicted, bins.observed, spread, fmt="none", ecolor=_MODEL_BLUE, elinewidth=1, capsize=2
-            )
+            axes.errorbar(bins.predicted, bins.observed, spread, fmt="none", ecolor=BLUE, elinewidth=1, capsize=2)
     two = evaluation.classes is not None and len(evaluation.classes) == 2
-    _finish(axes, "Reliability", "", "Observed share" if two else "Share right", legend="upper left")
+    finish(axes, "Reliability", "", "Observed share" if two else "Share right", legend="upper left")
     axes.set(xlim=(0, top), ylim=(0, top))
     counts = evaluation.curves[MODEL].histogram
     assert counts is not None
     edges = np.linspace(0, 1, len(counts) + 1)
-    below.bar(edges[:-1], counts, np.diff(edges), align="edge", color=_MODEL_BLUE, alpha=0.75, edgecolor="white")
+    below.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BLUE, alpha=0.75, edgecolor="white")
     what = f"Probability of {_told(evaluation, 1)}" if two else "Probability of the predicted class"
-    _finish(below, "", what, "Rows")
+    finish(below, "", what, "Rows")
     return figure
 
 
@@ -162,7 +142,7 @@ def _confusion(evaluation: Evaluation) -> Canvas:
     total = counts.sum(1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
     side = float(np.clip(2.4 + 0.8 * n, 4.4, 11))
-    figure, axes = _axes(side + 0.6, side)
+    figure, axes = axes_of(side + 0.6, side)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="Share of the true class")
     if n <= 12:
@@ -174,7 +154,7 @@ def _confusion(evaluation: Evaluation) -> Canvas:
     slanted = max(map(len, names)) > 8 and n > 2
     axes.set_xticks(ticks, names, rotation=45 if slanted else 0, ha="right" if slanted else "center")
     axes.set_yticks(ticks, names)
-    _finish(axes, "Confusion matrix", "Predicted", "True")
+    finish(axes, "Confusion matrix", "Predicted", "True")
     axes.grid(visible=False)
     return figure
 
@@ -182,32 +162,21 @@ def _confusion(evaluation: Evaluation) -> Canvas:
 def _residuals(evaluation: Evaluation) -> Canvas:
     scatter = evaluation.curves[MODEL].scatter
     assert scatter is not None
-    figure = _canvas(9.6, 4.8)
+    figure = canvas(9.6, 4.8)
     left, right = figure.subplots(1, 2)
-    dots = {"s": 12, "alpha": 0.55, "color": _MODEL_BLUE, "linewidths": 0}
+    dots = {"s": 12, "alpha": 0.55, "color": BLUE, "linewidths": 0}
     ends = [min(scatter.predicted.min(), scatter.actual.min()), max(scatter.predicted.max(), scatter.actual.max())]
-    left.plot(ends, ends, color=_GREY, linewidth=0.8)
+    left.plot(ends, ends, color=GREY, linewidth=0.8)
     left.scatter(scatter.predicted, scatter.actual, **dots)
     fit = ", ".join(f"{f.metric} {f.value:.4g}" for f in evaluation.figures if f.metric in ("rmse", "r2"))
-    _finish(left, f"Predicted and actual ({fit})", "Predicted", "Actual")
-    right.axhline(0, color=_GREY, linewidth=0.8)
+    finish(left, f"Predicted and actual ({fit})", "Predicted", "Actual")
+    right.axhline(0, color=GREY, linewidth=0.8)
     right.scatter(scatter.predicted, scatter.actual - scatter.predicted, **dots)
-    _finish(right, "Residuals", "Predicted", "Actual minus predicted")
+    finish(right, "Residuals", "Predicted", "Actual minus predicted")
     return figure
 
 
 # Their parts
-
-
-def _canvas(width: float, height: float) -> Canvas:
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    return MatplotlibFigure(figsize=(width, height), dpi=150, layout="constrained")
-
-
-def _axes(width: float, height: float) -> tuple[Canvas, Axes]:
-    figure = _canvas(width, height)
-    return figure, figure.subplots()
 
 
 def _order(evaluation: Evaluation) -> list[tuple[int, str]]:
@@ -217,13 +186,13 @@ def _order(evaluation: Evaluation) -> list[tuple[int, str]]:
 
 def _line(i: int) -> dict[str, Any]:
     if i < 0:
-        return {"color": _MODEL_BLUE, "linewidth": 2.0, "zorder": 3}
-    return {"color": _BASELINES[i % 6], "linestyle": _DASHES[i % 6], "linewidth": 1.2}
+        return {"color": BLUE, "linewidth": 2.0, "zorder": 3}
+    return {"color": SERIES[i % 6], "linestyle": DASHES[i % 6], "linewidth": 1.2}
 
 
 def _legend(figure: Figure, name: str) -> str:
     if name != MODEL:
-        return f"{_readable(name)}  {figure.baselines[name].value:.3f}"
+        return f"{readable(name)}  {figure.baselines[name].value:.3f}"
     interval = "" if np.isnan(figure.low) else f" ({figure.low:.3f} to {figure.high:.3f})"
     return f"{name}  {figure.metric.replace('_', ' ').upper()} {figure.value:.3f}{interval}"
 
@@ -232,60 +201,4 @@ def _told(evaluation: Evaluation, i: int) -> str:
     """A class label, cut where it would crowd the drawing."""
     assert evaluation.classes is not None
     label = str(evaluation.classes[i])
-    return _readable(label if len(label) <= 24 else label[:23] + "…")
-
-
-def _finish(axes: Axes, title: str, x: str, y: str, legend: _Corner | None = None) -> None:
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
-    axes.set(xlabel=x, ylabel=y)
-    axes.grid(color="#E6E6E6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    if legend is not None:
-        handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], list(labels[::-1]), loc=legend, fontsize=9, frameon=False)
-
-
-def _square(axes: Axes, end: float) -> None:
-    axes.set(xlim=(-0.01 * end, 1.01 * end), ylim=(-0.01 * end, 1.01 * end))
-    axes.set_aspect("equal")
-
-
-# Text and files
-
-
-def _save(figure: Canvas, path: Path) -> Path:
-    """Write the file under another name, then rename it into place."""
-    from matplotlib.text import Text
-
-    families = list(_fonts())
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)
-        text.set_fontfamily(families)
-        text.set_parse_math(False)  # a label like "$5 to $10" is no formula
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(part, format="png")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
-
-
-@cache
-def _fonts() -> dict[str, FT2Font]:
-    """The font that matplotlib brings, and one with Chinese glyphs if the system has one."""
-    from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
-
-    installed = {font.name for font in fontManager.ttflist}
-    families = ["DejaVu Sans", *[name for name in _CHINESE if name in installed][:1]]
-    return {name: get_font(findfont(FontProperties(family=name))) for name in families}
-
-
-def _readable(text: str) -> str:
-    """The text with escapes for the characters that no font at hand has: a missing glyph is a warning and a box."""
-
-    def shown(char: str) -> bool:
-        return any(font.get_char_index(ord(char)) for font in _fonts().values())
-
-    return "".join(char if shown(char) else char.encode("unicode_escape").decode() for char in text)
+    return readable(label if len(label) <= 24 else label[:23] + "…")
