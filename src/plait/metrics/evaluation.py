@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from plait.errors import ConfigError, InputError
 from plait.metrics import classification, regression
 from plait.metrics.classification import PrCurve, Reliability, RocCurve
 from plait.metrics.intervals import Bootstrap, bootstrap
+from plait.metrics.shown import aligned, between, count, number, plain
 from plait.metrics.weights import as_weight, finite
 
 __all__ = ["MODEL", "Comparison", "Curves", "Evaluation", "Figure", "Scatter", "evaluate"]
@@ -144,25 +144,25 @@ class Evaluation:
         header = ("metric", MODEL, "95% interval", *self.baselines)
         body = []
         for figure in self.figures:
-            interval = "-" if np.isnan(figure.low) else f"{_number(figure.low)} to {_number(figure.high)}"
-            others = [f"{_number(c.value)} {_mark(c, figure.higher_is_better)}" for c in figure.baselines.values()]
-            body.append((figure.metric, _number(figure.value), interval, *others))
+            interval = between(figure.low, figure.high)
+            others = [f"{number(c.value)} {_mark(c, figure.higher_is_better)}" for c in figure.baselines.values()]
+            body.append((figure.metric, number(figure.value), interval, *others))
         return (header, *body)
 
     def __str__(self) -> str:
-        lines = [self._headline(), "", *_aligned(self.rows())]
+        lines = [self._headline(), "", *aligned(self.rows())]
         if self.baselines:
             lines.append("* the model is better, ! it is worse: the paired 95% interval of the difference leaves out 0")
         if self.confusion is not None and self.classes is not None and len(self.classes) <= 8:
             table = [("true \\ predicted", *map(str, self.classes))]
-            table += [(str(c), *map(_count, row)) for c, row in zip(self.classes, self.confusion, strict=True)]
-            lines += ["", *_aligned(table)]
+            table += [(str(c), *map(count, row)) for c, row in zip(self.classes, self.confusion, strict=True)]
+            lines += ["", *aligned(table)]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
     def to_json(self) -> Json:
         """All of it as what `json.dumps` accepts; undefined numbers are null."""
-        return _plain(self)
+        return plain(self)
 
     def _headline(self) -> str:
         told = f"{self.n:,} rows"
@@ -410,54 +410,8 @@ def _evenly(rows: int, most: int) -> Array:
 # What is shown
 
 
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return "-"
-    size = abs(value)
-    if 0 < size < 0.001:
-        return f"{value:.3g}"
-    return f"{value:.4f}" if size < 100 else f"{value:,.1f}" if size < 1e9 else f"{value:.5g}"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
 def _mark(other: Comparison, higher_is_better: bool) -> str:
     low, high = other.difference_low, other.difference_high
     if np.isnan(low) or low <= 0 <= high:
         return " "
     return "*" if (low > 0) == higher_is_better else "!"
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: East Asian wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines; the first column to the left, the others to the right."""
-    widths = [max(_width(row[j]) for row in table) for j in range(len(table[0]))]
-    lines = []
-    for row in table:
-        pads = [" " * (width - _width(cell)) for width, cell in zip(widths, row, strict=True)]
-        cells = [row[0] + pads[0], *(pad + cell for pad, cell in zip(pads[1:], row[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def _plain(value: object) -> Json:
-    """Dataclasses, tuples, mappings and arrays as JSON; what is not a finite number becomes null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return float(value) if np.isfinite(value) else None
-    return value if value is None or isinstance(value, (str, int)) else str(value)
