@@ -32,6 +32,8 @@ from plait.data.splits import inner_folds
 
 __all__ = ["Evidence", "Fitted", "Joined", "View", "join", "masked_copies"]
 
+AT_ONCE = 8_192  # coalitions scored at once, which bounds memory
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -195,6 +197,26 @@ class Fitted(ABC):
         if not seen.any():
             return np.tile(self.head.prior, (len(view), 1))
         return np.asarray(np.where(seen[:, None], self.scores(view), self.head.prior), np.float64)
+
+    def coalitions(self, view: View, rows: Array, present: Array) -> npt.NDArray[np.float64]:
+        """Scores of `rows` of a view (int ``M``), each with the sources in `present` alone (bool ``M x S``).
+
+        What `score` says of such rows, float64 ``M x K``; each source of a row is looked at once, however many
+        coalitions it is in, and equal coalitions are scored once.
+        """
+        seen = view.batches.present[rows] & present
+        keys = np.column_stack([rows, np.packbits(seen, axis=1)])
+        _, first, where = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        out = np.tile(np.asarray(self.head.prior, np.float64), (len(first), 1))
+        some = np.flatnonzero(seen[first].any(axis=1))
+        for start in range(0, len(some), AT_ONCE):
+            chunk = some[start : start + AT_ONCE]
+            out[chunk] = self.together(view, np.asarray(rows)[first[chunk]], seen[first[chunk]])
+        return np.asarray(out[where.reshape(-1)])
+
+    def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Scores of coalitions, none of them empty and all of them there: what `coalitions` is made of."""
+        return self.scores(View(view.batches.take(rows), self.rooms, present))
 
     def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
         """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""

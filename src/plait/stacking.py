@@ -67,6 +67,13 @@ class Part:
     def score(self, fitted: Fitted, view: View) -> npt.NDArray[np.float64]:
         return fitted.score(view if self.source is None else view.narrow(self.source))
 
+    def coalitions(self, fitted: Fitted, view: View, rows: Array, present: Array) -> npt.NDArray[np.float64]:
+        """Scores of coalitions of the view's sources; see `plait.evidence.Fitted.coalitions`."""
+        if self.source is None:
+            return fitted.coalitions(view, rows, present)
+        own = list(view.batches.sources).index(self.source)
+        return fitted.coalitions(view.narrow(self.source), rows, present[:, own : own + 1])
+
 
 def divisible(evidence: Evidence) -> bool:
     """Whether the rows can be divided to judge parts: more than one row, class and group."""
@@ -234,6 +241,11 @@ class Stacked(Fitted):
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:
         return self.stack(np.stack([part.score(fitted, view) for part, fitted in self.parts], axis=1))
+
+    def coalitions(self, view: View, rows: Array, present: Array) -> npt.NDArray[np.float64]:
+        some = np.any(view.batches.present[rows] & present, axis=1)
+        scores = [part.coalitions(fitted, view, rows, present) for part, fitted in self.parts]
+        return np.asarray(np.where(np.asarray(some)[:, None], self.stack(np.stack(scores, axis=1)), self.head.prior))
 
     def state(self) -> State:
         values = [

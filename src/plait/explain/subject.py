@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
@@ -68,7 +69,17 @@ class Subject:
 
         `present` (bool ``M x S`` or ``S``) hides sources; with nothing present it is the base.
         """
-        scores = self.fitted.score(View(batches, self.rooms, present))
+        return self.told(self.fitted.score(View(batches, self.rooms, present)), output)
+
+    def coalitions(self, rows: Array, present: Array) -> npt.NDArray[np.float64]:
+        """What the model says of this subject's `rows` (int ``M``) by the sources in `present` alone (bool ``M x S``).
+
+        As `predict` of them: float64 ``M``; faster, since each source is looked at once.
+        """
+        return self.told(self.fitted.coalitions(self.view, rows, present), self.output[rows])
+
+    def told(self, scores: npt.NDArray[np.float64], output: Array) -> npt.NDArray[np.float64]:
+        """Scores (``M x K``) of rows for the `output` of each, on this subject's scale: float64 ``M``."""
         rows = np.arange(len(scores))
         if self.scale == "score":
             if self.head.task == "binary":
@@ -77,10 +88,20 @@ class Subject:
         values = self.head.decode(scores).values
         return values if values.ndim == 1 else np.asarray(values[rows, np.asarray(output)], np.float64)
 
-    @property
+    @cached_property
+    def view(self) -> View:
+        """The rows as they are."""
+        return View(self.batches, self.rooms)
+
+    @cached_property
     def prediction(self) -> npt.NDArray[np.float64]:
         """Of the rows as they are: float64 ``N``."""
-        return self.predict(self.batches, self.output)
+        return self.told(self.fitted.score(self.view), self.output)
+
+    @property
+    def base(self) -> npt.NDArray[np.float64]:
+        """With nothing present: float64 ``N``."""
+        return self.told(np.tile(np.asarray(self.head.prior, np.float64), (len(self), 1)), self.output)
 
     def replaced(self, source: str, batch: Batch, rows: Array) -> Batches:
         """Rows by index with the cells of one source replaced by `batch`, which has as many rows as `rows`."""

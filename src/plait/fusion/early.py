@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Head, Json, Learner, Modality, State
+from plait.contracts import Array, Head, Json, Learner, Modality, State
 from plait.errors import ConfigError
 from plait.evidence import Evidence, Fitted, View, masked_copies
 
@@ -73,6 +73,9 @@ class FittedEarly(Fitted):
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:
         return self.learner.scores(view.joined.features)
+
+    def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        return self.learner.scores(view.joined.take(rows).mask(present))
 
     def state(self) -> State:
         return State(self.version, {"learner": self.learner.name}, parts={"learner": self.learner.state()})
