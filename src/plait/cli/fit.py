@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.contracts import Json, Side
+    from plait.data.division import Division
     from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
     from plait.metrics.evaluation import Evaluation
@@ -118,11 +119,10 @@ class _Job:
     data: Path
     schema: Schema
     sides: Mapping[str, Side]
-    train: pd.DataFrame
-    test: pd.DataFrame | None
+    division: Division
+    share: float
     target_name: str
     classifies: bool
-    split: str
 
     @classmethod
     def of(
@@ -136,9 +136,9 @@ class _Job:
         seed: int,
     ) -> _Job:
         from plait.cli.rows import target_of
+        from plait.data.division import divide
         from plait.data.frame import column
         from plait.data.quality import is_class_target
-        from plait.data.splits import split
 
         target = target_of(frame, schema)
         if task is not None and task not in TASKS:
@@ -146,29 +146,16 @@ class _Job:
 
             raise unknown("task", task, TASKS)
         classifies = is_class_target(column(target)) if task is None else task == "classification"
-        name = str(schema.target)
-        if not 0 <= test < 1:
-            raise ConfigError(
-                f"--test {test:g} is out of range; give a share of the rows, 0 (none) or more and below 1"
-            )
-        if not test:
-            return cls(data, schema, sides, frame, None, name, classifies, "none")
-        ordered = schema.time is not None or schema.group is not None
-        twice = bool((target.value_counts() > 1).all())  # a class of one row cannot stand on both sides
-        stratify = name if classifies and twice and not ordered else None
-        train, held = split(
-            frame,
-            time=schema.time,
-            label_time=schema.label_time if schema.time else None,
-            group=schema.group,
-            stratify=stratify,
-            test=test,
-            seed=seed,
-        )
-        kinds = {"time": schema.time, "group": schema.group, "class": stratify}
-        return cls(
-            data, schema, sides, train, held, name, classifies, next((k for k, v in kinds.items() if v), "random")
-        )
+        division = divide(frame, schema, classifies=classifies, test=test, seed=seed)
+        return cls(data, schema, sides, division, test, str(schema.target), classifies)
+
+    @property
+    def train(self) -> pd.DataFrame:
+        return self.division.train
+
+    @property
+    def test(self) -> pd.DataFrame | None:
+        return self.division.test
 
     def estimator(self, chosen: Mapping[str, Any]) -> Classifier | Regressor:
         from plait.estimators import Classifier, Regressor
@@ -208,7 +195,7 @@ def _finish(
         screen.heading("judged on the rows held out")
         say_faults(screen, evaluation.faults)
         screen.say(str(evaluation))
-    record = _record(job, estimator, chosen, evaluation)
+    record = _record(output, job, estimator, chosen, evaluation)
     _write(output, estimator, record, evaluation)
     written = "model.plait, schema.yaml, run.json" + (", evaluation.json and pictures" if evaluation else "")
     screen.heading(f"written to {output}: {written}")
@@ -263,9 +250,15 @@ def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
 
 
 def _record(
-    job: _Job, estimator: Classifier | Regressor, chosen: Mapping[str, Any], evaluation: Evaluation | None
+    output: Path,
+    job: _Job,
+    estimator: Classifier | Regressor,
+    chosen: Mapping[str, Any],
+    evaluation: Evaluation | None,
 ) -> dict[str, Json]:
-    """The run as JSON; its plan can be given to another run."""
+    """The run as JSON; its plan can be given to another run, and its rows can be found and divided again."""
+    import os
+
     from plait.data.read import digest
 
     metrics = {} if evaluation is None else evaluation.to_json()["figures"]
@@ -274,8 +267,13 @@ def _record(
             "path": str(job.data),
             "sha256": digest(job.data),
             "rows": len(job.train) + (0 if job.test is None else len(job.test)),
-            "split": job.split,
+            "split": job.division.kind,
             "test_rows": 0 if job.test is None else len(job.test),
+            "test": job.share,
+            "division": job.division.digest(),
+            "folder": job.train.attrs.get("folder"),
+            "from_run": os.path.relpath(job.data, output),
+            "sides": {s.name: {"path": s.path, "sha256": s.path and digest(s.path)} for s in job.schema.sides},
         },
         "task": TASKS[0] if job.classifies else TASKS[1],
         "configuration": {name: value for name, value in chosen.items() if name != "plan"},
