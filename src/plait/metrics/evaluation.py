@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from plait.contracts import Array, Json, Prediction
-from plait.errors import ConfigError, InputError
-from plait.metrics import classification, regression
+from plait.errors import ConfigError
+from plait.metrics import classification
+from plait.metrics.checked import alike, labels_of, scores_of, truth_of
 from plait.metrics.classification import PrCurve, Reliability, RocCurve
 from plait.metrics.intervals import Bootstrap, bootstrap
+from plait.metrics.measures import chosen, measures_of
 from plait.metrics.shown import aligned, between, count, number, plain
-from plait.metrics.weights import as_weight, finite
+from plait.metrics.weights import as_weight
 
 __all__ = ["MODEL", "Comparison", "Curves", "Evaluation", "Figure", "Scatter", "evaluate"]
 
 MODEL = "model"  # what the judged prediction is called beside its baselines
 
-# Metric to whether higher is better, in the order in which they are shown.
-_BINARY = {
-    "roc_auc": True,
-    "pr_auc": True,
-    "ks": True,
-    "log_loss": False,
-    "brier": False,
-    "ece": False,
-    "accuracy": True,
-    "precision": True,
-    "recall": True,
-    "f1": True,
-}
-_MULTICLASS = {name: higher for name, higher in _BINARY.items() if name != "ks"}
-_VALUE = {"rmse": False, "mae": False, "r2": True, "spearman": True}
-_CENTRED = {"ks", "ece"}  # absolute gaps: every resample widens them
 _WORK = 200_000_000  # rows times resamples beyond which fewer resamples are drawn
 _FEWEST = 200
 
@@ -220,20 +206,25 @@ def evaluate(
     if MODEL in others:
         raise ConfigError(f"a baseline is called {MODEL!r}, which is the judged prediction's name; rename it")
     named = {MODEL: prediction, **others}
-    targets = np.asarray(targets)
-    if targets.ndim != 1:
-        raise InputError(f"targets have shape {targets.shape}; give one column")
-    scores = {name: _scores(name, each, prediction, len(targets)) for name, each in named.items()}
-    truth = _class_index(targets, prediction) if prediction.kind == "class" else _values(targets)
+    truth = truth_of(prediction, targets)
+    scores = {name: scores_of(alike(each, prediction, name), len(truth), name) for name, each in named.items()}
     weight = as_weight(weight, len(truth))
     drawn = min(resamples, max(_FEWEST, _WORK // len(truth)))
-    metrics, metric = _metrics(prediction, threshold)
-    centred = np.array([name in _CENTRED for name in metrics])
-    found = bootstrap(metric, truth, scores, weight=weight, groups=groups, resamples=drawn, seed=seed, centred=centred)
-    notes = _notes(list(metrics), truth, found, prediction)
+    measures = measures_of(prediction, threshold)
+    found = bootstrap(
+        measures.all,
+        truth,
+        scores,
+        weight=weight,
+        groups=groups,
+        resamples=drawn,
+        seed=seed,
+        centred=measures.centred,
+    )
+    notes = _notes(list(measures.higher), truth, found, prediction)
     confusion = None
     if prediction.classes is not None:
-        guess = _chosen(scores[MODEL], threshold)
+        guess = chosen(scores[MODEL], threshold)
         confusion = classification.confusion_matrix(truth, guess, len(prediction.classes), weight)
         if len(confusion) == 2 and not guess.any():
             notes.append(f"no row is predicted {prediction.classes[1]}: precision, recall and f1 are 0")
@@ -243,7 +234,7 @@ def evaluate(
         n=len(truth),
         kind=prediction.kind,
         classes=None if prediction.classes is None else tuple(np.asarray(prediction.classes).tolist()),
-        figures=_figures(metrics, found, tuple(others)),
+        figures=_figures(measures.higher, found, tuple(others)),
         confusion=confusion,
         curves={name: _curves(truth, each, weight, prediction.kind) for name, each in scores.items()},
         notes=tuple(notes),
@@ -252,100 +243,7 @@ def evaluate(
     )
 
 
-# What comes in
-
-
-def _scores(name: str, each: Prediction, model: Prediction, rows: int) -> Array:
-    """Checked scores as the metrics take them: ``N`` for values and two classes, else ``N x C``."""
-    if each.kind != model.kind or not np.array_equal(_labels(each), _labels(model)):
-        raise InputError(f"baseline {name!r} predicts another kind or other classes than the model; give the same")
-    values = finite(each.values, rows, f"predictions of {name!r}")
-    if each.kind == "value":
-        return values
-    if values.ndim != 2 or values.shape[1] != len(_labels(each)) or values.shape[1] < 2:
-        raise InputError(f"predictions of {name!r} have shape {values.shape} for {len(_labels(each))} classes")
-    wrong = np.flatnonzero((values < -1e-9).any(1) | (np.abs(values.sum(1) - 1) > 1e-4))
-    if len(wrong):
-        raise InputError(f"predictions of {name!r} are no probabilities in {len(wrong)} rows, first in row {wrong[0]}")
-    return values[:, 1] if values.shape[1] == 2 else values
-
-
-def _labels(prediction: Prediction) -> Array:
-    return np.asarray([] if prediction.classes is None else prediction.classes)
-
-
-def _class_index(targets: Array, prediction: Prediction) -> Array:
-    """Targets as class indices, int64 ``N``."""
-    known = {label: i for i, label in enumerate(_labels(prediction).tolist())}
-    index = np.array([known.get(label, -1) for label in targets.tolist()], np.int64)
-    strangers = [targets[i] for i in np.flatnonzero(index < 0)]
-    if strangers:
-        missing = sum(_is_missing(label) for label in strangers)
-        if missing:
-            raise InputError(f"{missing} of {len(targets)} targets are missing; leave those rows out")
-        allowed = ", ".join(map(repr, list(known)[:8])) + (", ..." if len(known) > 8 else "")
-        first = strangers[0].item() if isinstance(strangers[0], np.generic) else strangers[0]
-        raise InputError(f"{len(strangers)} targets are of no known class, first {first!r} (the model knows {allowed})")
-    return index
-
-
-def _values(targets: Array) -> Array:
-    try:
-        checked = targets.astype(np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"targets are {targets.dtype}, not numbers, but the model predicts values") from None
-    missing = int(np.isnan(checked).sum())
-    if missing:
-        raise InputError(f"{missing} of {len(checked)} targets are missing (NaN); leave those rows out")
-    return finite(checked, len(checked), "targets")
-
-
-def _is_missing(label: object) -> bool:
-    """None, NaN, NaT and pandas' NA: what is not equal to itself."""
-    same = label == label
-    return label is None or not (isinstance(same, (bool, np.bool_)) and bool(same))
-
-
 # Figures
-
-
-def _metrics(prediction: Prediction, threshold: float) -> tuple[dict[str, bool], Callable[..., Array]]:
-    """The metrics of a kind, and the function that answers all of them for each row of weights: ``(R x) M``."""
-    if prediction.kind == "value":
-        return _VALUE, _value_figures
-    metrics = _BINARY if len(_labels(prediction)) == 2 else _MULTICLASS
-
-    def figures(targets: Array, scores: Array, weight: Array) -> Array:
-        classes = 2 if scores.ndim == 1 else scores.shape[1]
-        ranked = classification.rankings(targets, scores, weight)
-        confusion = classification.confusion_matrix(targets, _chosen(scores, threshold), classes, weight)
-        answers = {
-            "roc_auc": classification.macro([r.roc_auc() for r in ranked]),
-            "pr_auc": classification.macro([r.pr_auc() for r in ranked]),
-            "log_loss": classification.log_loss(targets, scores, weight),
-            "brier": classification.brier(targets, scores, weight),
-            "ece": classification.ece(targets, scores, weight),
-            "accuracy": classification.accuracy(confusion),
-            "precision": classification.precision(confusion),
-            "recall": classification.recall(confusion),
-            "f1": classification.f1(confusion),
-        }
-        if classes == 2:
-            answers["ks"] = ranked[0].ks()
-        return np.stack([answers[name] for name in metrics], axis=-1)
-
-    return metrics, figures
-
-
-def _value_figures(targets: Array, scores: Array, weight: Array) -> Array:
-    samples = np.atleast_2d(weight)  # as a resample, an undefined figure is NaN instead of an error
-    answers = [getattr(regression, name)(targets, scores, samples) for name in _VALUE]
-    return np.stack(answers, axis=-1).reshape(*weight.shape[:-1], len(_VALUE))
-
-
-def _chosen(scores: Array, threshold: float) -> Array:
-    """The predicted class of each row: like argmax, two equally probable classes choose the first."""
-    return (scores > threshold).astype(np.int64) if scores.ndim == 1 else scores.argmax(1)
 
 
 def _figures(metrics: Mapping[str, bool], found: Bootstrap, others: Sequence[str]) -> tuple[Figure, ...]:
@@ -367,7 +265,7 @@ def _notes(metrics: Sequence[str], targets: Array, found: Bootstrap, prediction:
             one = prediction.kind == "class" or "r2" in undefined
             reason = "all targets are equal" if one else "all its predictions are equal"
             notes.append(f"{', '.join(undefined)} of {name} undefined: {reason}")
-    labels = _labels(prediction)
+    labels = labels_of(prediction)
     absent = [str(label) for label in labels[np.setdiff1d(np.arange(len(labels)), targets)]]
     if absent:
         effect = "recall and f1 count it as 0" if absent == [str(labels[-1])] and len(labels) == 2 else ""

@@ -9,7 +9,7 @@ import numpy as np
 
 from plait.contracts import Json
 
-__all__ = ["aligned", "between", "count", "number", "plain"]
+__all__ = ["aligned", "between", "chance", "count", "number", "plain"]
 
 
 def number(value: float) -> str:
@@ -25,6 +25,11 @@ def number(value: float) -> str:
 def between(low: float, high: float) -> str:
     """An interval; ``-`` where it is undefined."""
     return "-" if np.isnan(low) or np.isnan(high) else f"{number(low)} to {number(high)}"
+
+
+def chance(p: float) -> str:
+    """A p-value to three digits, smaller ones as a bound; ``-`` where it is undefined."""
+    return "-" if np.isnan(p) else "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def count(value: float) -> str:
