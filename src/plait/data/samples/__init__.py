@@ -8,6 +8,7 @@ from plait.data.samples.histories import payments, payments_oracle, payments_sid
 from plait.data.samples.loans import loans, loans_oracle
 from plait.data.samples.meshes import meshes
 from plait.data.samples.mixed import mixed
+from plait.data.samples.planted import planted
 from plait.data.samples.rings import transfers, transfers_rings
 from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
@@ -25,6 +26,7 @@ __all__ = [
     "payments",
     "payments_oracle",
     "payments_side",
+    "planted",
     "statements",
     "statements_oracle",
     "transfers",

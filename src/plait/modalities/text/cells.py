@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from plait.contracts import Column, Fault, Ragged
 
-__all__ = ["LONGEST", "decode", "likeness", "pick", "strings"]
+__all__ = ["LONGEST", "decode", "likeness", "pick", "read", "strings"]
 
 LONGEST = 20_000  # characters read of a cell
 
@@ -48,6 +48,12 @@ def decode(column: Column) -> tuple[Ragged, npt.NDArray[np.bool_], tuple[Fault, 
     np.cumsum([len(text) for text in texts], out=offsets[1:])
     packed = Ragged(np.frombuffer(b"".join(texts), np.uint8), offsets)
     return packed, packed.lengths > 0, tuple(faults)
+
+
+def read(column: Column, row: int) -> str:
+    """The text of one row, as `decode` reads it; empty where it is missing or a fault."""
+    texts, _, _ = decode(column.take(np.array([row])))
+    return strings(texts)[0]
 
 
 def strings(texts: Ragged) -> list[str]:

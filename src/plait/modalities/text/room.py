@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,10 +15,12 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Features,
     FitContext,
     Items,
     Json,
+    Place,
     Ragged,
     Source,
     Sparse,
@@ -27,8 +29,9 @@ from plait.contracts import (
 from plait.data.splits import inner_folds
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.modalities.text import subwords
-from plait.modalities.text.cells import decode, likeness, pick, strings
+from plait.modalities.text.cells import decode, likeness, pick, read, strings
 from plait.modalities.text.ngrams import STATISTICS
+from plait.modalities.text.places import divide, span_of, without
 from plait.modalities.text.scores import MAX_SCORES, fit_scorer, out_of_fold, width
 from plait.modalities.text.subwords import Subwords
 from plait.modalities.text.tfidf import Frequencies, Tfidf
@@ -201,6 +204,26 @@ class Text:
         (column,) = columns
         texts, present, faults = decode(column)
         return Batch({"text": texts}, present, faults)
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Sentences; of a sentence its clauses; of a clause runs of four words, or its words where they are few."""
+        text = read(columns[0], row)
+        return divide(text, most, None if within is None else span_of(within)) if text else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """The text with the characters of places cut out."""
+        (column,) = columns
+        text, spans = read(column, row), [span_of(place) for place in places]
+        versions = np.empty(len(kept), object)
+        versions[:] = [without(text, [spans[i] for i in np.flatnonzero(~seen)]) for seen in kept]
+        return self.transform((Column(column.name, versions, np.ones(len(kept), bool)),))
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        return Exhibit("words", read(columns[0], row))
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features with the scores out of fold; afterwards `features` gives those of a scorer of all rows."""

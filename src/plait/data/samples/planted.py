@@ -1,0 +1,59 @@
+"""Made rows whose outcome hangs on one place inside one cell: what explanations are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from plait.data.samples.planted_phrase import phrase
+from plait.errors import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Planted", "planted"]
+
+
+class Planted(NamedTuple):
+    """Rows, the long tables beside them if there are any, and where the evidence lies.
+
+    `truth` is a series named after the column that holds the evidence: for each row the place in the terms of
+    `plait.contracts.Place.where`, or None where none was planted.
+    """
+
+    frame: pd.DataFrame
+    sides: dict[str, pd.DataFrame] | None
+    truth: pd.Series
+
+
+PLANTED: dict[str, Callable[[int, int], tuple[pd.DataFrame, dict[str, pd.DataFrame] | None, pd.Series]]] = {
+    "phrase": phrase,
+}
+
+
+def planted(kind: str, n: int = 600, seed: int = 0) -> Planted:
+    """Make rows with evidence planted in about half of them.
+
+    Parameters
+    ----------
+    kind
+        ``"phrase"``: a few words in a letter.
+    n
+        Rows.
+    seed
+        Same seed, same rows.
+
+    Returns
+    -------
+    Planted
+        The frame's ``outcome`` (0 or 1) is 1 in about 90% of the rows with the evidence and 10% of those without; of
+        the other columns, ``income`` (standard normal) moves its log-odds by .5.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
+    """
+    if kind not in PLANTED:
+        raise unknown("kind of planted evidence", kind, PLANTED)
+    return Planted(*PLANTED[kind](n, seed))
