@@ -148,6 +148,7 @@ class View:
     def __init__(self, batches: Batches, rooms: Mapping[str, Modality], present: Array | None = None) -> None:
         self.batches = batches.mask(present)
         self.rooms = rooms
+        self._like: tuple[View, Array, frozenset[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -159,10 +160,30 @@ class View:
         narrowed.joined = self.joined.only(source)
         return narrowed
 
+    def replaced(self, rows: Array, others: Mapping[str, Batch]) -> View:
+        """``M`` of the rows by index (repeats allowed), with the cells of some sources being `others` (``M`` rows each).
+
+        Features of the sources that stay are taken from this view, not made again.
+        """
+        kept = self.batches.take(rows)
+        view = View(Batches({**kept.sources, **others}, len(kept)), self.rooms)
+        view._like = self, np.asarray(rows), frozenset(others)
+        return view
+
+    @cached_property
+    def features(self) -> dict[str, Features]:
+        """Of each source."""
+        made = {}
+        for name, batch in self.batches.sources.items():
+            if self._like is not None and name not in self._like[2]:
+                made[name] = self._like[0].features[name].take(self._like[1])
+            else:
+                made[name] = self.rooms[name].features(batch)
+        return made
+
     @cached_property
     def joined(self) -> Joined:
-        parts = {n: self.rooms[n].features(batch) for n, batch in self.batches.sources.items()}
-        return join(parts, len(self.batches))
+        return join(self.features, len(self.batches))
 
 
 class Fitted(ABC):

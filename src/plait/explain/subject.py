@@ -103,7 +103,9 @@ class Subject:
         """With nothing present: float64 ``N``."""
         return self.told(np.tile(np.asarray(self.head.prior, np.float64), (len(self), 1)), self.output)
 
-    def replaced(self, source: str, batch: Batch, rows: Array) -> Batches:
-        """Rows by index with the cells of one source replaced by `batch`, which has as many rows as `rows`."""
-        others = self.batches.take(np.asarray(rows))
-        return replace(others, sources={**others.sources, source: batch})
+    def instead(self, rows: Array, others: Mapping[str, Batch]) -> npt.NDArray[np.float64]:
+        """What the model says of ``M`` rows by index (repeats allowed) with the cells of some sources being `others`.
+
+        As `predict` of them: float64 ``M``; faster, since features of the sources that stay are not made again.
+        """
+        return self.told(self.fitted.score(self.view.replaced(rows, others)), self.output[np.asarray(rows)])
