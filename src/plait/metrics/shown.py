@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from plait.contracts import Json
+from plait.contracts import Array, Json
 
-__all__ = ["aligned", "between", "chance", "count", "number", "plain"]
+__all__ = ["Span", "aligned", "between", "chance", "count", "number", "plain"]
+
+
+class Span(NamedTuple):
+    """One figure and its 95% interval; NaN where undefined."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+    @classmethod
+    def of(cls, interval: Sequence[Array]) -> Self:
+        """What `plait.metrics.intervals` found of one figure."""
+        value, low, high = (float(part) for part in interval)
+        return cls(value, low, high)
+
+    def __str__(self) -> str:
+        return number(self.value) + ("" if np.isnan(self.low) else f" ({between(self.low, self.high)})")
 
 
 def number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Made data from documented simulators: what the demo, the tests and the guides run on. Nothing here is real."""
 
+from plait.data.samples.biased import biased
 from plait.data.samples.charts import charts
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
 from plait.data.samples.everything import everything
@@ -14,6 +15,7 @@ from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
 
 __all__ = [
+    "biased",
     "charts",
     "dossiers",
     "dossiers_oracle",
