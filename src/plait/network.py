@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from torch import nn
 
 from plait.contracts import Array, Batch, Encoder, Head, Modality, Nested, Ragged
 
-__all__ = ["Body", "Network", "build", "lengths", "predict"]
+__all__ = ["Body", "Network", "TokenLists", "applied", "batched", "build", "lengths", "predict"]
 
 FEW = 64  # rows up to which one thread predicts
 
@@ -26,6 +26,9 @@ class Body(Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """From each source's tokens (``B x T_s x D``) and mask (bool ``B x T_s``, true = there), sources in order, to
         tokens (``B x T x D``), their mask (``B x T``) and one pooled vector a row (``B x D``)."""
+
+
+TokenLists: TypeAlias = tuple[list[torch.Tensor], list[torch.Tensor]]
 
 
 class Network(nn.Module):
@@ -60,16 +63,24 @@ class Network(nn.Module):
         """One mini-batch of every source as tensors."""
         return {source: self.encoder(source).collate(inputs[source]) for source in self.places}
 
-    def forward(self, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> torch.Tensor:
-        """Scores ``B x K``."""
+    def tokens(self, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> TokenLists:
+        """What the body reads: values ``B x T_s x D`` and mask (bool ``B x T_s``) of each source, in order."""
         values, masks = [], []
         for i, source in enumerate(self.places):
             tokens = self.encoder(source)(tensors[source])
             values.append(tokens.values_BTD + self.source[i])
             masks.append(tokens.mask_BT)
+        return values, masks
+
+    def read(self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Scores ``B x K`` of tokens."""
         tokens_BTD, mask_BT, pooled_BD = self.body(values, masks)
         scores_BK: torch.Tensor = self.head(tokens_BTD, mask_BT, pooled_BD)
         return scores_BK
+
+    def forward(self, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> torch.Tensor:
+        """Scores ``B x K``."""
+        return self.read(*self.tokens(tensors))
 
 
 def build(rooms: Mapping[str, Modality], head: Head, body: Callable[[int], nn.Module], width: int) -> Network:
@@ -118,19 +129,34 @@ def _threads_for(rows: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def predict(network: Network, inputs: Mapping[str, Batch], batch_size: int = 512) -> npt.NDArray[np.float64]:
-    """Scores of all rows, float64 ``N x K``, in mini-batches of rows of like length."""
-    order = np.argsort(lengths(inputs), kind="stable")
+@contextmanager
+def applied(network: Network, rows: int) -> Iterator[None]:
+    """The network as it is applied to so many rows, not as it learns."""
     was_training = network.training
     network.eval()
-    parts: list[Array] = []
-    with torch.inference_mode(), _threads_for(len(order)):
-        for start in range(0, max(1, len(order)), batch_size):  # one empty mini-batch where there are no rows
-            rows = order[start : start + batch_size]
-            part = {source: batch.take(rows) for source, batch in inputs.items()}
-            parts.append(network(network.collate(part)).numpy())
-    network.train(was_training)
-    scores = np.concatenate(parts)
-    out = np.empty(scores.shape, np.float64)
-    out[order] = scores
+    try:
+        with _threads_for(rows):
+            yield
+    finally:
+        network.train(was_training)
+
+
+def batched(inputs: Mapping[str, Batch], size: int) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, Batch]]]:
+    """Mini-batches of rows of like length, and which rows these are; one empty mini-batch where there are no rows."""
+    order = np.argsort(lengths(inputs), kind="stable")
+    for start in range(0, max(1, len(order)), size):
+        rows = order[start : start + size]
+        yield rows, {source: batch.take(rows) for source, batch in inputs.items()}
+
+
+def predict(network: Network, inputs: Mapping[str, Batch], batch_size: int = 512) -> npt.NDArray[np.float64]:
+    """Scores of all rows, float64 ``N x K``, in mini-batches of rows of like length."""
+    found: list[tuple[Array, Array]] = []
+    total = len(next(iter(inputs.values())))
+    with torch.inference_mode(), applied(network, total):
+        for rows, part in batched(inputs, batch_size):
+            found.append((rows, network(network.collate(part)).numpy()))
+    out = np.empty((total, found[0][1].shape[1]), np.float64)
+    for rows, scores in found:
+        out[rows] = scores
     return out

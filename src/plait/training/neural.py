@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.classical.options import above_zero, check, count, number
-from plait.contracts import Batch, Batches, Head, Json, Modality, State
+from plait.contracts import Array, Batch, Batches, Head, Json, Modality, State
 from plait.data.splits import holdout
 from plait.errors import ArtifactError
 from plait.evidence import Evidence, Fitted, View
@@ -179,6 +179,12 @@ class FittedNetwork(Fitted):
         from plait.network import predict
 
         return predict(self.network, _inputs(self.rooms, view.batches))
+
+    def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        from plait.training.attribution import coalitions
+
+        asked, place = np.unique(rows, return_inverse=True)
+        return coalitions(self.network, _inputs(self.rooms, view.batches.take(asked)), place, present)
 
     @property
     def settings(self) -> dict[str, dict[str, Json]]:
