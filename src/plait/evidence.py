@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from plait.contracts import (
     Array,
+    Batch,
     Batches,
     Features,
     FitContext,
@@ -161,7 +162,7 @@ class View:
         return narrowed
 
     def replaced(self, rows: Array, others: Mapping[str, Batch]) -> View:
-        """``M`` of the rows by index (repeats allowed), with the cells of some sources being `others` (``M`` rows each).
+        """``M`` of the rows by index (repeats allowed), the cells of some sources being `others` (``M`` rows each).
 
         Features of the sources that stay are taken from this view, not made again.
         """

@@ -21,7 +21,9 @@ from plait.data.faults import counted
 from plait.data.frame import as_frame, extra_columns
 from plait.data.schema import Schema
 from plait.errors import DataError, InputError, SchemaError
+from plait.estimators.calibrated import Calibrating
 from plait.estimators.explained import Explained
+from plait.estimators.overall import Overall
 from plait.metrics.evaluation import Evaluation, evaluate
 from plait.model import Model, Settings, groups_of, single_threaded_blas
 
@@ -34,7 +36,7 @@ Report: TypeAlias = Callable[[Progress], None]
 Sides: TypeAlias = Mapping[str, Side]
 
 
-class Estimator(Explained, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Estimator(Calibrating, Explained, Overall, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both estimators share: roles, reading of `X`, fitting and saving."""
 
     def __init__(
