@@ -9,7 +9,7 @@ Source: Efron and Tibshirani 1993, chapter 13 (percentile intervals).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -53,6 +53,11 @@ class Bootstrap:
         """The figure of `name` minus that of `other`, paired."""
         value = self.values[name] - self.values[other]
         return Interval(value, *self._quantiles(self.draws[name] - self.draws[other], value))
+
+    def derived(self, name: str, function: Callable[[Array], Array]) -> Interval:
+        """What a function makes of the ``M`` figures of a model (its argument: ``M`` or ``R x M``)."""
+        value = np.asarray(function(self.values[name]))
+        return Interval(value, *replace(self, centred=False)._quantiles(function(self.draws[name]), value))
 
     def _quantiles(self, draws: Array, value: Array) -> tuple[Array, Array]:
         if not len(draws):
