@@ -384,6 +384,7 @@ PROTOCOLS = {
     "heads": contracts.Head,
     "readers": contracts.Reader,
     "embedders": contracts.Embedder,
+    "calibrators": contracts.Calibrator,
 }
 
 

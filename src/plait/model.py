@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -16,15 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from plait import artifact, registry
+from plait.calibration import Calibrated, Choice, choose, plain
+from plait.conformal.promise import Promise, Wanted, promise, restored
 from plait.contracts import Array, Batch, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
 from plait.contracts.crossing import unheard
 from plait.data.faults import counted
 from plait.data.frame import seconds, source_columns
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
-from plait.evidence import Evidence, Fitted
+from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
-from plait.stacking import Part, Stacked, make_fusion
+from plait.stacking import Part, Stacked, inner_scores, make_fusion
 from plait.threads import threads_of
 
 __all__ = ["Model", "Settings", "groups_of", "single_threaded_blas"]
@@ -103,6 +105,7 @@ class Model:
         self.plan = plan
         self.record = record
         self.references: dict[str, Fitted] = {}
+        self.conformal: Promise | None = None
         self._evidence: Evidence | None = None
 
     @classmethod
@@ -188,6 +191,70 @@ class Model:
         with single_threaded_blas():
             return replace(self.fitted.predict(batches, present), faults=batches.faults)
 
+    def context(self, frame: pd.DataFrame, targets: Array, weight: npt.NDArray[np.float64]) -> FitContext:
+        """What is known of rows that something is to be learned from after the fit; `targets` are labels or values.
+
+        Columns of times and groups may be missing.
+        """
+        time, label_time, group = (
+            name if name in frame.columns else None
+            for name in (self.schema.time, self.schema.label_time, self.schema.group)
+        )
+        return FitContext(
+            targets=self.head.encode(targets),
+            task=self.head.task,
+            outputs=self.head.outputs,
+            weight=weight / weight.mean(),
+            time=_times(frame, time, required=True),
+            label_time=_times(frame, label_time, required=False),
+            groups=groups_of(frame, group),
+            seed=self.record["seed"],
+            threads=self.record["threads"],
+        )
+
+    def calibrate(self, method: str, rows: tuple[Batches, FitContext] | None = None) -> Choice:
+        """Put a calibrator over the scores (none for ``"none"``), instead of the one that may be there.
+
+        Parameters
+        ----------
+        rows
+            Rows that the model was not fitted on; None: inner held-out rows of its own training rows, which are at hand
+            until it is saved.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If the method is unknown or the rows cannot tell (see `plait.calibration.choose`); if there are no rows.
+        """
+        with single_threaded_blas():
+            if rows is not None:
+                batches, context = rows
+                scores = plain(self.fitted).score(View(batches, self.rooms))
+            elif self._evidence is None:
+                raise DataError("the training rows are not kept in a saved model; give rows to calibrate on")
+            else:
+                part = Part("to calibrate", self.plan["fusion"], self.plan["learner"])
+                unseen = inner_scores(plain(self.fitted), self._evidence, part, self.plan["options"] or {})
+                scores, context = unseen.scores, self._evidence.context.take(unseen.rows)
+            choice = choose(self.head, scores, context, method)
+        bare = plain(self.fitted)
+        self.fitted = bare if choice.calibrator is None else Calibrated(bare, choice.calibrator)
+        self.conformal = None  # what was promised was promised of other scores
+        told = {**choice.to_json(), "asked": method, "source": "training rows" if rows is None else "given rows"}
+        self.record = {**self.record, "calibration": told}
+        return choice
+
+    def conformalize(
+        self, batches: Batches, context: FitContext, wanted: Wanted, values: Sequence[str] | None = None
+    ) -> Promise:
+        """Learn sets or intervals from rows that the model was not fitted on; see `plait.conformal.promise`."""
+        self.add_references()  # they teach the rooms features, which a network alone has not asked for
+        with single_threaded_blas():
+            made = promise(self.fitted, View(batches, self.rooms), context, wanted, values)
+        self.conformal = made
+        self.record = {**self.record, "conformal": {**made.to_json(), "rows": len(context)}}
+        return made
+
     def baselines(self, batches: Batches) -> dict[str, Prediction]:
         """What the constant, the linear and the LightGBM reference say of the same rows."""
         self.add_references()
@@ -224,7 +291,15 @@ class Model:
             "fitted": self.fitted.state(),
             "references": State(1, parts={name: self.references[name].state() for name in mine}),
         }
-        values = {"head": self.head.name, "fusion": self.plan["fusion"], "record": self.record}
+        calibrated = isinstance(self.fitted, Calibrated)
+        if self.conformal is not None:
+            parts["conformal"] = self.conformal.state()
+        values = {
+            "head": self.head.name,
+            "fusion": self.plan["fusion"],
+            "record": self.record,
+            "calibrated": calibrated,
+        }
         manifest = {"schema": self.schema.to_json(), "plan": self.plan, "estimator": estimator}
         artifact.write(Path(path), State(1, values, parts=parts), manifest)
 
@@ -245,12 +320,18 @@ class Model:
                 source.name: registry.room(source).from_state(source, state.parts["rooms"].parts[source.name])
                 for source in schema.sources
             }
-            fusion = registry.get("fusions", state.values["fusion"])
-            fitted = fusion.from_state(state.parts["fitted"], rooms, head)
+            fusion, own = state.values["fusion"], state.parts["fitted"]
+            fitted: Fitted
+            if state.values.get("calibrated"):
+                fitted = Calibrated.from_state(own, fusion, rooms, head)
+            else:
+                fitted = registry.get("fusions", fusion).from_state(own, rooms, head)
             model = cls(schema, rooms, head, fitted, manifest["plan"], state.values["record"])
             early = registry.get("fusions", "early")
             for name, reference in state.parts["references"].parts.items():
                 model.references[name] = early.from_state(reference, rooms, head)
+            if "conformal" in state.parts:
+                model.conformal = restored(state.parts["conformal"])
             estimator = dict(manifest["estimator"])
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ArtifactError(f"{path} is not a complete plait model: {type(error).__name__} {error}") from None
@@ -319,6 +400,7 @@ def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:
 
 def _early(fitted: Fitted, learner: str) -> Fitted | None:
     """The early part of a model with this learner over all of its sources, if it has one."""
+    fitted = plain(fitted)
     if isinstance(fitted, Stacked):
         for part, member in fitted.parts:
             if part.source is None and part.fusion == "early" and part.learner == learner:

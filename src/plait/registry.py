@@ -93,7 +93,12 @@ KINDS: dict[str, dict[str, str]] = {
         "svm": "plait.recipes:svm",
         "tfidf_logistic": "plait.recipes:tfidf_logistic",
     },
-    "calibrators": {},
+    "calibrators": {
+        "beta": "plait.calibrators.beta:Beta",
+        "isotonic": "plait.calibrators.isotonic:Isotonic",
+        "platt": "plait.calibrators.platt:Platt",
+        "temperature": "plait.calibrators.temperature:Temperature",
+    },
     "readers": {},
     "wrappers": {
         "pretrained": "plait.modalities.pretrained:Pretrained",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,19 @@ from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError
 from plait.evidence import Evidence, Fitted, View
 
-__all__ = ["FEW", "Part", "Stack", "Stacked", "Unseen", "divisible", "make_fusion", "refit", "unseen"]
+__all__ = [
+    "FEW",
+    "Part",
+    "Scored",
+    "Stack",
+    "Stacked",
+    "Unseen",
+    "divisible",
+    "inner_scores",
+    "make_fusion",
+    "refit",
+    "unseen",
+]
 
 FEW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
 PULLS = (0.0003, 0.003, 0.03, 3.0)  # strengths of the pull to equal weights, as shares of the rows
@@ -80,6 +92,13 @@ def divisible(evidence: Evidence) -> bool:
     return bool(inner_pairs(evidence.context, few=FEW))
 
 
+class Scored(NamedTuple):
+    """Training rows (int ``n``) and what is said of them (float64 ``n x K``) by parts that were not fitted on them."""
+
+    rows: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Unseen:
     """Scores of the parts on rows that they were not fitted on: float64 ``n x P x K``; rows and their cut, int ``n``.
@@ -92,6 +111,11 @@ class Unseen:
     scores: npt.NDArray[np.float64]
     fitted: tuple[Fitted, ...]
     most: bool
+
+    def joined(self, stack: Stack) -> Scored:
+        """What a stack of the parts says of the rows: of the last cut in time, whose bias it has, or of all folds."""
+        own = self.cuts == self.cuts.max() if self.most else np.ones(len(self.rows), bool)
+        return Scored(self.rows[own], stack(self.scores[own]))
 
 
 def unseen(
@@ -238,6 +262,7 @@ class Stacked(Fitted):
         super().__init__(rooms, head)
         self.parts = tuple(parts)
         self.stack = stack
+        self.unseen: Scored | None = None  # right after the fit, for calibration
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:
         return self.stack(np.stack([part.score(fitted, view) for part, fitted in self.parts], axis=1))
@@ -265,3 +290,24 @@ class Stacked(Fitted):
             fusion = registry.get("fusions", part.fusion)
             parts.append((part, fusion.from_state(state.parts[str(i)], own, head)))
         return cls(rooms, head, parts, Stack(head, state.arrays["weights"], state.arrays["bias"]))
+
+
+def inner_scores(fitted: Fitted, evidence: Evidence, part: Part, options: Mapping[str, Mapping[str, Json]]) -> Scored:
+    """Scores of training rows by models that were not fitted on them.
+
+    A stack has them from its own fit. Any other fusion is fitted again on inner rows, past to future where rows have a
+    time, with what it chose on all rows.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be divided.
+    """
+    if isinstance(fitted, Stacked) and fitted.unseen is not None:
+        return fitted.unseen
+    settings = fitted.settings
+    names = {*options, *settings}
+    both = {name: {**options.get(name, {}), **settings.get(name, {})} for name in names}
+    dear = not fitted.refits  # a network is fitted once more, not three or five times
+    seen = unseen(evidence, [part], both, cuts=1 if dear else 3, few=0 if dear else FEW)
+    return Scored(seen.rows, seen.scores[:, 0])

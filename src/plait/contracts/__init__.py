@@ -27,7 +27,18 @@ from plait.contracts.crossing import (
     Task,
     Tokens,
 )
-from plait.contracts.parts import Divisible, Embedder, Encoder, Head, Learner, Modality, Predictor, Readable, Reader
+from plait.contracts.parts import (
+    Calibrator,
+    Divisible,
+    Embedder,
+    Encoder,
+    Head,
+    Learner,
+    Modality,
+    Predictor,
+    Readable,
+    Reader,
+)
 from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
 
 __all__ = [
@@ -35,6 +46,7 @@ __all__ = [
     "Array",
     "Batch",
     "Batches",
+    "Calibrator",
     "Column",
     "Divisible",
     "Embedder",

@@ -28,7 +28,18 @@ from plait.contracts.shown import Exhibit, Place
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Divisible", "Embedder", "Encoder", "Head", "Learner", "Modality", "Predictor", "Readable", "Reader"]
+__all__ = [
+    "Calibrator",
+    "Divisible",
+    "Embedder",
+    "Encoder",
+    "Head",
+    "Learner",
+    "Modality",
+    "Predictor",
+    "Readable",
+    "Reader",
+]
 
 
 class Modality(Protocol):
@@ -192,6 +203,32 @@ class Head(Protocol):
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """The mean weighted training loss, a scalar."""
+
+    def state(self) -> State: ...
+
+    @classmethod
+    def from_state(cls, state: State) -> Self: ...
+
+
+class Calibrator(Protocol):
+    """A map from scores to scores under which probabilities come true as often as they say.
+
+    Of two classes it rises strictly, so that rows keep their order. Its constructor takes no argument. `freedom` is how
+    many numbers it learns (of each class, where it learns some of each): the fewer, the sooner it is preferred.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    freedom: ClassVar[float]
+
+    def fit(self, scores: Array, targets: Array, weight: Array) -> Self:
+        """Learn from scores (float64 ``N x K``, log-odds or logits) of rows that the scores were not learned from.
+
+        `targets` are class indices, `weight` float64, both ``N``.
+        """
+
+    def __call__(self, scores: Array) -> npt.NDArray[np.float64]:
+        """float64 ``N x K``; finite for finite scores."""
 
     def state(self) -> State: ...
 

@@ -133,7 +133,9 @@ class Auto:
             "unseen_rows": len(seen.rows),
             "skipped": skipped,
         }
-        return refit(evidence, run, seen.fitted, stack, options, chosen=seen.most)
+        fitted = refit(evidence, run, seen.fitted, stack, options, chosen=seen.most)
+        fitted.unseen = seen.joined(stack)
+        return fitted
 
     def _paced(self, rows: int, rooms: Collection[Modality]) -> Mapping[str, Mapping[str, Json]]:
         """The options; the network of raw signals gets the epochs that the cost model pays for, unless it is told."""

@@ -59,7 +59,9 @@ class Late:
         doubled = replace(seen, cuts=np.tile(seen.cuts, 2), scores=both)
         stack = Stack.fit(head, doubled, np.tile(targets, 2), np.tile(weight, 2) / 2)
         members, fitted = [parts[i] for i in chosen], [seen.fitted[i] for i in chosen]
-        return refit(evidence, members, fitted, stack, self.options, chosen=seen.most)
+        stacked = refit(evidence, members, fitted, stack, self.options, chosen=seen.most)
+        stacked.unseen = replace(seen, scores=scores).joined(stack)
+        return stacked
 
     def _choose(self, evidence: Evidence, seen: Unseen, sources: int) -> Array:
         """The better learner of each source, by its error on unseen rows: part indices."""

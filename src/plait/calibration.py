@@ -1,0 +1,151 @@
+"""Calibration of a fitted model: one calibrator over its scores, chosen on scores of rows that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait import registry
+from plait.contracts import Array, Calibrator, FitContext, Head, Json, Modality, State
+from plait.data.splits import inner_pairs
+from plait.errors import ConfigError, DataError, unknown
+from plait.evidence import Fitted, View
+
+__all__ = ["AUTO", "Calibrated", "Choice", "choose", "plain"]
+
+NONE, AUTO = "none", "auto"
+
+
+class Calibrated(Fitted):
+    """A fitted model whose scores pass through a calibrator. Rows without any source keep the prior."""
+
+    def __init__(self, fitted: Fitted, calibrator: Calibrator) -> None:
+        super().__init__(fitted.rooms, fitted.head)
+        self.fitted = fitted
+        self.calibrator = calibrator
+
+    def scores(self, view: View) -> npt.NDArray[np.float64]:
+        return self.calibrator(self.fitted.score(view))
+
+    def coalitions(self, view: View, rows: Array, present: Array) -> npt.NDArray[np.float64]:
+        some = np.any(view.batches.present[rows] & present, axis=1)
+        scores = self.calibrator(self.fitted.coalitions(view, rows, present))
+        return np.asarray(np.where(np.asarray(some)[:, None], scores, self.head.prior))
+
+    @property
+    def settings(self) -> dict[str, dict[str, Json]]:
+        return self.fitted.settings
+
+    def state(self) -> State:
+        parts = {"fitted": self.fitted.state(), "calibrator": self.calibrator.state()}
+        return State(self.version, {"calibrator": self.calibrator.name}, parts=parts)
+
+    @classmethod
+    def from_state(cls, state: State, fusion: str, rooms: Mapping[str, Modality], head: Head) -> Self:
+        fitted = registry.get("fusions", fusion).from_state(state.parts["fitted"], rooms, head)
+        calibrator = registry.get("calibrators", state.values["calibrator"])
+        return cls(fitted, calibrator.from_state(state.parts["calibrator"]))
+
+
+def plain(fitted: Fitted) -> Fitted:
+    """The model without its calibrator, if it has one."""
+    return fitted.fitted if isinstance(fitted, Calibrated) else fitted
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A calibrator (None: scores stay as they are) and how it was chosen.
+
+    `losses` are the log losses on rows that each candidate was not fitted on, ``"none"`` among them, from simple to
+    free; `excess` is by how much each exceeds the least, and `errors` the standard errors of that.
+    """
+
+    calibrator: Calibrator | None
+    rows: int
+    losses: Mapping[str, float]
+    excess: Mapping[str, float]
+    errors: Mapping[str, float]
+
+    @property
+    def method(self) -> str:
+        return NONE if self.calibrator is None else self.calibrator.name
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "method": self.method,
+            "rows": self.rows,
+            "log_loss": dict(self.losses),
+            "excess": dict(self.excess),
+            "standard_error": dict(self.errors),
+        }
+
+
+def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -> Choice:
+    """Fit a calibrator on scores of rows that the model was not fitted on.
+
+    ``"auto"`` judges every registered one, and doing nothing, by log loss on rows that it was not fitted on in turn
+    (past to future where the rows have a time, else in five folds), and takes the one of least freedom that is not
+    worse than the best by more than a standard error of their paired difference (the one-standard-error rule of
+    Breiman et al., 1984). It is then fitted on all rows.
+
+    Parameters
+    ----------
+    scores
+        float64 ``N x K``.
+    context
+        The same rows: targets, weights, times, groups.
+    method
+        ``"auto"``, ``"none"`` or the name of a calibrator.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such calibrator, or the model predicts values.
+    DataError
+        If the rows that count are of one class.
+    """
+    named = {name: registry.get("calibrators", name) for name in registry.names("calibrators")}
+    order = [NONE, *sorted(named, key=lambda name: (named[name].freedom, name))]
+    if method not in (AUTO, *order):
+        raise unknown("calibration method", method, (AUTO, *order))
+    if head.task == "regression":
+        raise ConfigError("calibration is for classes, and this model predicts values; conformalize gives intervals")
+    if len(np.unique(context.targets[context.weight > 0])) < 2:
+        raise DataError("the rows to calibrate on are of one class; at least two are needed")
+    losses, excess, errors = _judged(head, np.asarray(scores, np.float64), context, order, named)
+    if method == AUTO:
+        method = next((name for name in order if name in excess and excess[name] <= errors[name]), NONE)
+    fitted = None if method == NONE else named[method]().fit(scores, context.targets, context.weight)
+    return Choice(fitted, len(context), losses, excess, errors)
+
+
+def _judged(
+    head: Head, scores: Array, context: FitContext, order: list[str], named: Mapping[str, type[Calibrator]]
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Held-out log loss of each candidate, what it exceeds the least by, and the standard error of that."""
+    pairs = inner_pairs(context, few=len(context) + 1)
+    if not pairs:
+        return {}, {}, {}
+    judged = np.concatenate([judge for _, judge in pairs])
+    targets, weight = context.targets[judged], context.weight[judged]
+    rows: dict[str, npt.NDArray[np.float64]] = {}
+    for name in order:
+        parts = []
+        for fit, judge in pairs:
+            said = scores[judge]
+            if name != NONE:
+                said = named[name]().fit(scores[fit], context.targets[fit], context.weight[fit])(said)
+            parts.append(said)
+        rows[name] = head.error(np.concatenate(parts), targets, weight)
+    total = float(weight.sum())
+    best = min(rows.values(), key=lambda loss: float(loss.sum()))
+    over = {name: loss - best for name, loss in rows.items()}
+    return (
+        {name: float(loss.sum()) / total for name, loss in rows.items()},
+        {name: float(loss.sum()) / total for name, loss in over.items()},
+        {name: float(loss.std()) * len(loss) ** 0.5 / total for name, loss in over.items()},
+    )

@@ -1,0 +1,187 @@
+"""What estimators do so that their probabilities come true, and what they promise: calibration, sets, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.calibration import AUTO
+from plait.conformal.promise import Wanted, intervals, sets
+from plait.contracts import Array, FitContext, Side
+from plait.errors import ConfigError, DataError, unknown
+from plait.evidence import View
+from plait.model import Model, single_threaded_blas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Calibrating"]
+
+MISSING = "(missing)"
+
+
+class Calibrating:
+    """The part of an estimator that calibrates; the estimator gives the fitted model and reads rows."""
+
+    if TYPE_CHECKING:
+
+        def _fitted_model(self) -> Model: ...
+
+        def _rows(self, X: object) -> pd.DataFrame: ...
+
+        def _weight(self, sample_weight: object, rows: int) -> npt.NDArray[np.float64]: ...
+
+    def calibrate(
+        self,
+        X: object = None,
+        y: object = None,
+        sample_weight: object = None,
+        *,
+        method: str = AUTO,
+        sides: Mapping[str, Side] | None = None,
+    ) -> Self:
+        """Put a calibrator over the scores, so that probabilities come true as often as they say.
+
+        Parameters
+        ----------
+        X, y
+            Rows that the model was not fitted on, and their labels. Without them, scores of training rows by models
+            that were not fitted on them: only right after `fit`, since a saved model does not keep its rows.
+        sample_weight
+            ``N`` weights, >= 0. Without rows, the training weights count, `class_weight` among them.
+        method
+            ``"platt"``, ``"isotonic"``, ``"beta"``, ``"temperature"``, ``"none"``, or ``"auto"``: the simplest of them
+            that no other beats beyond noise (see `plait.calibration.choose`).
+        sides
+            Long tables behind columns, by name.
+
+        Returns
+        -------
+        self
+            With ``record_["calibration"]``: the method, the candidates' log losses, the rows. A calibrator that was
+            there is replaced.
+
+        Raises
+        ------
+        ConfigError
+            If the method is unknown, or this is a model of values (those have intervals: `conformalize`).
+        DataError
+            If there are no rows, or they are of one class.
+        """
+        model = self._fitted_model()
+        if model.head.task == "regression":
+            raise ConfigError("calibrate is for classes, and this model predicts values: conformalize gives intervals")
+        if (X is None) != (y is None):
+            raise DataError("calibrate takes X and y together, or neither to use the training rows")
+        if X is None:
+            model.calibrate(method)
+        else:
+            frame, context = self._known(X, y, sample_weight)
+            model.calibrate(method, (model.batches(frame, sides), context))
+        return self
+
+    def conformalize(
+        self,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        *,
+        coverage: float = 0.9,
+        method: str | None = None,
+        by_class: bool = False,
+        by: str | None = None,
+        symmetric: bool = True,
+        sides: Mapping[str, Side] | None = None,
+    ) -> Self:
+        """Promise sets of classes, or intervals of values, that hold the truth as often as `coverage` says.
+
+        The promise holds on average over rows exchangeable with those given: not where the world has moved since
+        (`plait.conformal.adaptive` follows it), and within groups only where asked.
+
+        Parameters
+        ----------
+        X, y
+            Rows that neither the model nor its calibrator was fitted on, and their labels or values.
+        sample_weight
+            ``N`` weights, >= 0; a row to be predicted counts as the heaviest.
+        coverage
+            Above 0 and below 1.
+        method
+            Classes: ``"lac"`` (default, smallest sets), ``"aps"``, ``"raps"``. Values: ``"absolute"`` (default, one
+            width), ``"scaled"`` (widths by a learned spread, for which every other row is spent).
+        by_class
+            Keep the promise within each class.
+        by
+            Column of `X` within whose values it is kept; it need not be evidence.
+        symmetric
+            Values only: false lets the two sides differ, each missing half of what may be missed.
+        sides
+            Long tables behind columns, by name.
+
+        Returns
+        -------
+        self
+            With ``record_["conformal"]``. Calibrating again drops the promise.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown, out of range, or not of this kind of model.
+        DataError
+            If there are too few rows, or too many groups.
+        """
+        model = self._fitted_model()
+        frame, context = self._known(X, y, sample_weight)
+        wanted = Wanted(coverage, method, by_class, by, symmetric)
+        model.conformalize(model.batches(frame, sides), context, wanted, _groups(frame, by))
+        return self
+
+    def predict_set(self, X: object, *, sides: Mapping[str, Side] | None = None) -> npt.NDArray[np.bool_]:
+        """Which classes may be the true one: bool of shape (N, C), columns as in `classes_`.
+
+        A set may be empty: no class then fits as well as was promised.
+
+        Raises
+        ------
+        ConfigError
+            If `conformalize` was not called, or the model predicts values.
+        """
+        model, frame = self._fitted_model(), self._rows(X)
+        held = model.conformal
+        by = held.groups.by if held is not None else None
+        return sets(held, model.predict(frame, sides), _groups(frame, by))
+
+    def predict_interval(self, X: object, *, sides: Mapping[str, Side] | None = None) -> npt.NDArray[np.float64]:
+        """Low and high ends of the value: float64 of shape (N, 2).
+
+        Raises
+        ------
+        ConfigError
+            If `conformalize` was not called, or the model predicts classes.
+        """
+        model, frame = self._fitted_model(), self._rows(X)
+        held = model.conformal
+        by = held.groups.by if held is not None else None
+        view = View(model.batches(frame, sides), model.rooms)
+        with single_threaded_blas():
+            return intervals(held, model.fitted.predict(view.batches), view, _groups(frame, by))
+
+    def _known(self, X: object, y: object, sample_weight: object) -> tuple[pd.DataFrame, FitContext]:
+        """Rows and what is known of them, with as many labels."""
+        frame = self._rows(X)
+        target: Array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+        if len(target) != len(frame):
+            raise DataError(f"X has {len(frame)} rows but y has {len(target)}")
+        return frame, self._fitted_model().context(frame, target, self._weight(sample_weight, len(frame)))
+
+
+def _groups(frame: pd.DataFrame, by: str | None) -> list[str] | None:
+    """What each row has in column `by`, as text; missing cells are a group."""
+    if by is None:
+        return None
+    if by not in frame.columns:
+        raise unknown("column", by, map(str, frame.columns))
+    return [MISSING if missing else str(cell) for cell, missing in zip(frame[by], frame[by].isna(), strict=True)]
