@@ -14,7 +14,7 @@ import numpy as np
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError
 from plait.metrics.checked import alike, scores_of, truth_of
-from plait.metrics.intervals import bootstrap
+from plait.metrics.intervals import Estimate, bootstrap
 from plait.metrics.measures import chosen, measures_of
 from plait.metrics.permutation import against_other
 from plait.metrics.shown import aligned, between, chance, number, plain
@@ -40,9 +40,7 @@ class Pair:
     higher_is_better: bool
     first: float
     second: float
-    difference: float
-    low: float
-    high: float
+    difference: Estimate
     verdict: str
 
 
@@ -103,8 +101,8 @@ class Paired:
                 pair.metric,
                 number(pair.first),
                 number(pair.second),
-                number(pair.difference),
-                between(pair.low, pair.high),
+                number(pair.difference.value),
+                between(*pair.difference[1:]),
                 pair.verdict,
             )
             for pair in self.pairs
@@ -185,11 +183,11 @@ def compare(
     apart = found.difference(first, second)
     pairs = []
     for i, (metric, higher) in enumerate(measures.higher.items()):
-        value, low, high = (float(bound[i]) for bound in apart)
-        beyond = low > 0 or high < 0
-        told = CANNOT_TELL if not beyond else "better" if (value > 0) == higher else "worse"
+        difference = apart.at(i)
+        beyond = difference.low > 0 or difference.high < 0
+        told = CANNOT_TELL if not beyond else "better" if (difference.value > 0) == higher else "worse"
         ours, theirs = (float(found.values[name][i]) for name in (first, second))
-        pairs.append(Pair(metric, higher, ours, theirs, value, low, high, told))
+        pairs.append(Pair(metric, higher, ours, theirs, difference, told))
     shuffled = against_other(one, other, targets, weight=weight, groups=groups, permutations=drawn, seed=seed)
     right = [chosen(each, threshold) == truth for each in scores.values()]
     notes = []

@@ -9,7 +9,7 @@ import numpy as np
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError
 from plait.metrics.checked import positive
-from plait.metrics.intervals import bootstrap
+from plait.metrics.intervals import Estimate, bootstrap
 from plait.metrics.shown import aligned, count, number, plain
 from plait.metrics.weights import as_weight, ratio
 
@@ -26,13 +26,13 @@ class Band:
         How many rows, and their share of the weight.
     highest, lowest
         Their scores.
-    predicted, rate, rate_low, rate_high
+    predicted, rate
         Mean probability, and share of the second class with its interval.
     lift
         That share over the share in all rows; NaN where none is of the second class.
     selected
         Share of the weight in this band and those above it.
-    gain, gain_low, gain_high
+    gain
         Share of the second class found there, with its interval.
     fpr
         Share of the first class there.
@@ -45,14 +45,10 @@ class Band:
     highest: float
     lowest: float
     predicted: float
-    rate: float
-    rate_low: float
-    rate_high: float
+    rate: Estimate
     lift: float
     selected: float
-    gain: float
-    gain_low: float
-    gain_high: float
+    gain: Estimate
     fpr: float
     ks: float
 
@@ -84,10 +80,10 @@ class LiftTable:
                 count(band.rows),
                 f"{number(band.lowest)} to {number(band.highest)}",
                 _share(band.predicted),
-                _share(band.rate),
-                "-" if np.isnan(band.rate_low) else f"{band.rate_low:.1%} to {band.rate_high:.1%}",
+                _share(band.rate.value),
+                "-" if np.isnan(band.rate.low) else f"{band.rate.low:.1%} to {band.rate.high:.1%}",
                 "-" if np.isnan(band.lift) else f"{band.lift:.2f}",
-                _share(band.gain),
+                _share(band.gain.value),
                 _share(band.fpr),
                 _share(band.ks) + (" *" if band.ks == self.ks else "  "),
             )
@@ -151,7 +147,7 @@ def lift_table(
     found = bootstrap(
         figures, hit, {"": scores}, weight=weight, groups=groups, resamples=resamples, seed=seed, level=level
     )
-    value, low, high = (each.reshape(2, -1) for each in found.interval(""))
+    shown = found.interval("")
     mass, true = weight @ inside, (weight * hit) @ inside
     fpr = ratio((mass - true).cumsum(), np.array((mass - true).sum()))
     rate = float(true.sum() / mass.sum())
@@ -162,16 +158,12 @@ def lift_table(
             highest=float(scores[code == i].max()),
             lowest=float(scores[code == i].min()),
             predicted=float(ratio(weight @ (scores * inside[:, i]), mass[i])),
-            rate=float(value[0, i]),
-            rate_low=float(low[0, i]),
-            rate_high=float(high[0, i]),
-            lift=float(ratio(value[0, i], np.array(rate))),
+            rate=shown.at(i),
+            lift=float(ratio(shown.value[i], np.array(rate))),
             selected=float(mass[: i + 1].sum() / mass.sum()),
-            gain=float(value[1, i]),
-            gain_low=float(low[1, i]),
-            gain_high=float(high[1, i]),
+            gain=shown.at(len(used) + i),
             fpr=float(fpr[i]),
-            ks=float(value[1, i] - fpr[i]),
+            ks=float(shown.value[len(used) + i] - fpr[i]),
         )
         for i in range(len(used))
     ]

@@ -19,7 +19,7 @@ from plait.errors import ConfigError, InputError
 from plait.metrics.checked import scores_of, truth_of
 from plait.metrics.correction import holm, normal_p
 from plait.metrics.cuts import cut
-from plait.metrics.intervals import Bootstrap, Metric, bootstrap
+from plait.metrics.intervals import Bootstrap, Estimate, Metric, bootstrap
 from plait.metrics.measures import measures_of
 from plait.metrics.shown import aligned, between, chance, number, plain
 from plait.metrics.weights import as_weight
@@ -42,12 +42,12 @@ class Slice:
         How many they are, and their share of the weight.
     observed, predicted
         Mean of targets and of predictions (two classes: of the second class); NaN for more classes.
-    figure, low, high
+    figure
         The figure on these rows with its interval; NaN where undefined.
     rest
         The figure on all other rows.
-    difference, difference_low, difference_high
-        `figure` minus `rest`.
+    difference
+        `figure` minus `rest`, with its interval.
     p
         Two-sided p-value of that difference, corrected for the number of slices; NaN where it was not tested.
     verdict
@@ -60,13 +60,9 @@ class Slice:
     share: float
     observed: float
     predicted: float
-    figure: float
-    low: float
-    high: float
+    figure: Estimate
     rest: float
-    difference: float
-    difference_low: float
-    difference_high: float
+    difference: Estimate
     p: float
     verdict: str
 
@@ -78,9 +74,7 @@ class Slices:
     n: int
     metric: str
     higher_is_better: bool
-    figure: float
-    low: float
-    high: float
+    figure: Estimate
     slices: tuple[Slice, ...]
     notes: tuple[str, ...]
     level: float
@@ -91,7 +85,7 @@ class Slices:
     def worse(self) -> tuple[Slice, ...]:
         """Slices that are worse than the rest beyond chance, the worst first."""
         found = [each for each in self.slices if each.verdict == "worse"]
-        return tuple(sorted(found, key=lambda each: -abs(each.difference)))
+        return tuple(sorted(found, key=lambda each: -abs(each.difference.value)))
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Slices as a table of strings, the header first."""
@@ -100,16 +94,16 @@ class Slices:
             (
                 f"{each.column} = {each.value}",
                 f"{each.rows:,}",
-                number(each.figure),
-                between(each.low, each.high),
+                number(each.figure.value),
+                between(*each.figure[1:]),
                 number(each.rest),
-                number(each.difference),
+                number(each.difference.value),
                 chance(each.p),
                 each.verdict,
             )
             for each in self.slices
         ]
-        whole = ("all", f"{self.n:,}", number(self.figure), between(self.low, self.high), "-", "-", "-", "")
+        whole = ("all", f"{self.n:,}", number(self.figure.value), between(*self.figure[1:]), "-", "-", "-", "")
         return (header, whole, *body)
 
     def __str__(self) -> str:
@@ -190,20 +184,17 @@ def slices(
         centred=centred,
     )
     judged = _judged(parts, found, truth, scores, weight, measures.higher[name])
-    undefined = [f"{each.column} = {each.value}" for each in judged if np.isnan(each.figure)]
+    undefined = [f"{each.column} = {each.value}" for each in judged if np.isnan(each.figure.value)]
     if undefined:
         listed = ", ".join(undefined[:5]) + (", ..." if len(undefined) > 5 else "")
         notes.append(f"{name} is undefined in {len(undefined)} slice(s), whose targets are all equal: {listed}")
     if drawn < resamples:
         notes.append(f"intervals are of {drawn} resamples, not {resamples}, because there are {len(truth):,} rows")
-    value, low, high = (float(each[0]) for each in found.interval(""))
     return Slices(
         n=len(truth),
         metric=name,
         higher_is_better=measures.higher[name],
-        figure=value,
-        low=low,
-        high=high,
+        figure=found.interval("").at(0),
         slices=judged,
         notes=tuple(notes),
         level=level,
@@ -295,13 +286,9 @@ def _judged(
                 share=float(mass / weight.sum()),
                 observed=float(weight[rows] @ truth[rows] / mass) if single else np.nan,
                 predicted=float(weight[rows] @ scores[rows] / mass) if single else np.nan,
-                figure=float(own.value[i + 1]),
-                low=float(own.low[i + 1]),
-                high=float(own.high[i + 1]),
+                figure=own.at(i + 1),
                 rest=float(values[count + 1 + i]),
-                difference=float(difference.value[i]),
-                difference_low=float(difference.low[i]),
-                difference_high=float(difference.high[i]),
+                difference=difference.at(i),
                 p=float(corrected[i]),
                 verdict="" if not beyond else "better" if (difference.value[i] > 0) == higher else "worse",
             )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError, InputError
 from plait.metrics.checked import positive
-from plait.metrics.intervals import Interval, bootstrap
+from plait.metrics.intervals import Estimate, bootstrap
 from plait.metrics.shown import aligned, between, number, plain
 from plait.metrics.weights import as_weight, finite, ratio
 
@@ -102,9 +102,7 @@ class Threshold:
     precision: float
     recall: float
     fpr: float
-    cost: float
-    low: float
-    high: float
+    cost: Estimate
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,8 @@ class ThresholdTable:
         At most 20, evenly spaced by share selected.
     best
         The threshold of least cost on these rows, which its cost therefore flatters.
-    best_low, best_high
-        Where the best threshold lies on other samples (interval over resamples).
+    best_range
+        Where the best threshold lies on other samples (interval over resamples); NaN without resamples.
     implied
         Each row decided by its own probability and costs, as is best if probabilities are right; chosen on no rows.
     everyone, no_one
@@ -131,12 +129,11 @@ class ThresholdTable:
     label: str
     thresholds: tuple[Threshold, ...]
     best: Threshold
-    best_low: float
-    best_high: float
+    best_range: tuple[float, float]
     implied: Threshold
     everyone: float
     no_one: float
-    saving: Interval
+    saving: Estimate
     level: float
     resamples: int
     notes: tuple[str, ...]
@@ -152,22 +149,21 @@ class ThresholdTable:
             (
                 name,
                 *(_share(value) for value in (each.selected, each.precision, each.recall, each.fpr)),
-                number(each.cost),
-                between(each.low, each.high),
+                number(each.cost.value),
+                between(*each.cost[1:]),
             )
             for name, each in named
         ]
         return (header, *body)
 
     def __str__(self) -> str:
-        saving = self.saving
         told = [
             f"{self.n:,} rows; a row is selected where {self.label} is more probable than the threshold",
             "",
             *aligned(self.rows()),
             f"mean cost of a row: {number(self.everyone)} if all are selected, {number(self.no_one)} if none; "
-            f"the implied decisions save {number(float(saving.value))} "
-            f"({between(float(saving.low), float(saving.high))}) against the cheaper of these",
+            f"the implied decisions save {number(self.saving.value)} ({between(*self.saving[1:])}) against the cheaper",
+            f"the best threshold of other samples: {between(*self.best_range)}",
         ]
         return "\n".join([*told, *(f"note: {note}" for note in self.notes)])
 
@@ -293,10 +289,10 @@ def threshold_table(
     found = bootstrap(
         figures, hit, {"": scores}, weight=weight, groups=groups, resamples=resamples, seed=seed, level=level
     )
-    cost = np.stack(found.interval(""), -1)
-    made = [_threshold(float(mark), scores > mark, hit, weight, cost[i]) for i, mark in enumerate(shown)]
+    cost = found.interval("")
+    made = [_threshold(float(mark), scores > mark, hit, weight, cost.at(i)) for i, mark in enumerate(shown)]
     rule, none, everyone = range(len(shown), len(shown) + 3)
-    cheaper = none if cost[none, 0] <= cost[everyone, 0] else everyone
+    cheaper = none if cost.value[none] <= cost.value[everyone] else everyone
     again = grid[found.draws[""][:, everyone + 1 :].argmin(-1)]
     low, high = np.quantile(again, ((1 - level) / 2, (1 + level) / 2)) if len(again) else (np.nan, np.nan)
     one = float(costs.implied) if np.ndim(costs.implied) == 0 else np.nan
@@ -305,12 +301,11 @@ def threshold_table(
         label=str(np.asarray(prediction.classes)[1]),
         thresholds=tuple(made[:-1]),
         best=made[-1],
-        best_low=float(low),
-        best_high=float(high),
-        implied=_threshold(one, ruled, hit, weight, cost[rule]),
-        everyone=float(cost[everyone, 0]),
-        no_one=float(cost[none, 0]),
-        saving=found.derived("", lambda each: each[..., cheaper] - each[..., rule]),
+        best_range=(float(low), float(high)),
+        implied=_threshold(one, ruled, hit, weight, cost.at(rule)),
+        everyone=float(cost.value[everyone]),
+        no_one=float(cost.value[none]),
+        saving=found.derived("", lambda each: each[..., [cheaper]] - each[..., [rule]]).at(0),
         level=level,
         resamples=resamples,
         notes=tuple(_notes(prediction, hit, scores)),
@@ -393,14 +388,15 @@ def _costs_at(thresholds: Array, scores: Array, left: Array, step: Array, weight
     return cost
 
 
-def _threshold(mark: float, chosen: Array, hit: Array, weight: Array, cost: Array) -> Threshold:
+def _threshold(mark: float, chosen: Array, hit: Array, weight: Array, cost: Estimate) -> Threshold:
     mass, true = weight @ chosen, weight @ (chosen & hit)
     false = mass - true
     share = ratio(
         np.array([mass, true, true, false]),
         np.array([weight.sum(), mass, weight @ hit, weight @ ~hit]),
     )
-    return Threshold(mark, *map(float, share), *map(float, cost))
+    selected, precision, recall, fpr = map(float, share)
+    return Threshold(mark, selected, precision, recall, fpr, cost)
 
 
 def _notes(prediction: Prediction, hit: Array, scores: Array) -> list[str]:
