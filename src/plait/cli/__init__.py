@@ -13,10 +13,12 @@ import typer
 from plait import __version__
 from plait.cli.demo import demo
 from plait.cli.evaluate import evaluate
+from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
 from plait.cli.list import list_parts
 from plait.cli.predict import predict
+from plait.cli.report import report
 from plait.errors import PlaitError, unknown
 
 __all__ = ["app", "main"]
@@ -35,14 +37,15 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_plait)
-    verbs: tuple[Callable[..., None], ...] = (inspect, fit, predict, evaluate, list_parts, demo)
+    verbs: tuple[Callable[..., None], ...] = (inspect, fit, predict, evaluate, fair, list_parts, report, demo)
     for verb in verbs:
         made.command(verb.__name__.removesuffix("_parts"))(verb)
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 2 the user's input was wrong (one line says how), 1 the mistake is ours."""
+    """Run a command and exit: 0 done, 2 the user's input was wrong (one line says how), 1 the mistake is ours, 3 a
+    gate that was asked for says no."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop

@@ -1,0 +1,64 @@
+"""``plait report``: what a run is worth, as one HTML file that asks for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plait.cli.options import AsJson, SidePaths
+from plait.cli.screen import Screen
+from plait.cli.tables import long_tables
+
+__all__ = ["RunFolder", "report"]
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `plait fit -o` wrote.")]
+
+
+def report(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="Where the run's data lies now, if it was moved.")
+    ] = None,
+    side: SidePaths = None,
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    rows: Annotated[int, typer.Option(help="Rows that are explained one by one.", min=0, max=20)] = 3,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Show personal data that cells hold; by default it is masked.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a run is worth as one HTML page.
+
+    Data, splits, figures beside baselines, calibration, slices, fairness, explanations, robustness, drift, and how to
+    get it all again. The page loads nothing from elsewhere.
+    """
+    from plait.data.files import replacing
+    from plait.media.decode import running
+    from plait.report.html import page
+    from plait.report.run import Asked, Run
+    from plait.report.sections import heading, write
+
+    screen = Screen(as_json)
+    with screen.progress() as progress, running(progress):
+        asked = Asked(language, rows, show_personal, data, dict(long_tables(side).paths), progress)
+        read = Run.read(run, asked)
+        sections = write(read)
+    with replacing(output) as beside:
+        beside.write_text(page(*heading(read), sections, read.say), "utf-8")
+    for section in sections:
+        screen.say(f"{section.title}: {section.verdict}" if section.verdict else section.title)
+    size = output.stat().st_size
+    screen.say(f"written to {output}: {size:,} bytes")
+    screen.result(
+        {
+            "file": str(output),
+            "bytes": size,
+            "sections": [
+                {"key": s.key, "title": s.title, "applies": s.applies, "verdict": s.verdict, "watch": list(s.watch)}
+                for s in sections
+            ],
+        }
+    )

@@ -1,0 +1,259 @@
+"""A finished run, read again: its model, its rows divided as they were, and what is asked of both, each once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.contracts import Array, Json, Prediction, Progress, Side
+from plait.contracts.crossing import unheard
+from plait.errors import DataError
+from plait.report.words import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.data.division import Division
+    from plait.data.quality import Inspection
+    from plait.data.schema import Schema
+    from plait.estimators import Classifier, Regressor
+    from plait.metrics.evaluation import Evaluation
+
+__all__ = ["Asked", "Run"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report was asked for.
+
+    Parameters
+    ----------
+    language
+        ``"en"`` or ``"zh"``.
+    rows
+        Rows held out that are explained one by one.
+    show_personal
+        Show personal data that cells hold, instead of masking it.
+    data, sides
+        Where the data and the long tables by name lie now, if not where the run says.
+    progress
+        Called with `plait.contracts.Progress`.
+    """
+
+    language: str = "en"
+    rows: int = 3
+    show_personal: bool = False
+    data: Path | None = None
+    sides: Mapping[str, object] = field(default_factory=dict)
+    progress: Callable[[Progress], None] = unheard
+
+
+class Run:
+    """What `plait fit -o` wrote, with the data that it was fitted on.
+
+    `record` is its ``run.json``; `division` holds the rows on both sides of the split; `say` speaks the language
+    that was asked for. Everything that takes work is done on first use, and once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        record: Mapping[str, Json],
+        model: Classifier | Regressor,
+        division: Division,
+        sides: Mapping[str, Side],
+        asked: Asked,
+    ) -> None:
+        self.folder = folder
+        self.record = record
+        self.model = model
+        self.division = division
+        self.sides = sides
+        self.asked = asked
+        self.say = Words(asked.language)
+
+    @classmethod
+    def read(cls, folder: Path, asked: Asked) -> Self:
+        """Read a run and its data, and divide the rows again.
+
+        Raises
+        ------
+        DataError
+            If the folder is no run, or the data is not where the run says, not the same, or divided otherwise.
+        ArtifactError
+            If the model is damaged.
+        """
+        from plait.data.asof import sides
+        from plait.data.division import divide
+        from plait.data.read import read
+        from plait.estimators import load
+
+        record = _record(folder)
+        data = record["data"]
+        path = _data_path(folder, data, asked.data)
+        _check_content(path, data["sha256"], "the data", "--data")
+        model = load(folder / "model.plait")
+        schema = model.schema_
+        frame = read(path)
+        moved = asked.data is not None
+        if data["folder"] is not None and not moved and Path(data["folder"]).is_dir():
+            frame.attrs["folder"] = data["folder"]
+        tables = sides(schema, asked.sides)
+        for name, known in data["sides"].items():
+            if known["sha256"] and name not in asked.sides:
+                _check_content(Path(known["path"]), known["sha256"], f"the long table {name!r}", f"--side {name}=FILE")
+        division = divide(
+            frame,
+            schema,
+            classifies=record["task"] == "classification",
+            test=data["test"],
+            seed=record["configuration"]["random_state"],
+        )
+        if division.digest() != data["division"]:
+            raise DataError(
+                f"{folder}: the rows divide otherwise than in the run, so none would be known to be unseen; "
+                f"fit it again with this version of plait"
+            )
+        return cls(folder, record, model, division, tables, asked)
+
+    # What it is about
+
+    @property
+    def schema(self) -> Schema:
+        return self.model.schema_
+
+    @property
+    def target(self) -> str:
+        return str(self.schema.target)
+
+    @property
+    def classifies(self) -> bool:
+        return bool(self.record["task"] == "classification")
+
+    @property
+    def train(self) -> pd.DataFrame:
+        return self.division.train
+
+    @property
+    def test(self) -> pd.DataFrame | None:
+        return self.division.test
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["configuration"]["random_state"])
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """All rows of the run, in their order; rows that the split left out are not among them."""
+        import pandas as pd
+
+        sides = [side for side in (self.train, self.test) if side is not None]
+        whole = pd.concat(sides).sort_index()
+        whole.attrs.update(self.train.attrs)
+        return whole
+
+    def judged(self) -> pd.DataFrame:
+        """The rows held out.
+
+        Raises
+        ------
+        DataError
+            If there are none.
+        """
+        if self.test is None:
+            raise DataError("this run held no rows out; there is nothing to judge it by")
+        return self.test
+
+    @property
+    def classes(self) -> Array | None:
+        """The classes, in the order of probabilities; None for values."""
+        return getattr(self.model, "classes_", None)
+
+    @property
+    def positive(self) -> str | None:
+        """The class whose probability is told, of two; None otherwise."""
+        classes = self.classes
+        return None if classes is None or len(classes) != 2 else str(classes[1])
+
+    # What takes work
+
+    @cached_property
+    def truth(self) -> Array:
+        """Targets of the rows held out."""
+        return self.judged()[self.target].to_numpy()
+
+    @cached_property
+    def weight(self) -> npt.NDArray[np.float64] | None:
+        """Weights of the rows held out, if rows have any."""
+        name = self.schema.weight
+        return None if name is None else self.judged()[name].to_numpy(np.float64)
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the model says of the rows held out."""
+        return self.model.prediction(self.judged(), sides=self.sides)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """How good that is, beside baselines."""
+        return self.model.evaluate(self.judged(), self.judged()[self.target], self.weight, sides=self.sides)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        """What the columns are, and what is wrong with them."""
+        from plait.data.quality import inspect
+
+        return inspect(self.frame, self.schema)
+
+    @cached_property
+    def moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+        """Seconds of the rows to fit and of those held out, where rows have a time."""
+        from plait.data.frame import seconds
+
+        if self.schema.time is None:
+            return None
+        first, then = self.train[self.schema.time], self.judged()[self.schema.time]
+        return seconds(first), seconds(then)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Tell what is being done."""
+        self.asked.progress(Progress(stage, done, total))
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except OSError:
+        raise DataError(
+            f"{folder} is no run: it holds no run.json; name the folder that `plait fit -o` wrote"
+        ) from None
+    except ValueError:
+        raise DataError(f"{path} cannot be read; fit the run again") from None
+    if not isinstance(record, dict) or "division" not in record.get("data", {}):
+        raise DataError(f"{path} does not say how its rows were divided; fit the run again with this version of plait")
+    return record
+
+
+def _data_path(folder: Path, data: Mapping[str, Json], moved: Path | None) -> Path:
+    """Where the data lies: as told now, else as the run says, else as it lay beside the run."""
+    if moved is not None:
+        return moved
+    for place in (Path(data["path"]), folder / str(data["from_run"])):
+        if place.exists():
+            return place
+    raise DataError(f"the data of {folder} is not at {data['path']}; say where it lies now with --data FILE")
+
+
+def _check_content(path: Path, wanted: str, what: str, option: str) -> None:
+    from plait.data.read import digest
+
+    if digest(path) != wanted:
+        raise DataError(f"{what} at {path} is not what the run was fitted on (its SHA-256 differs); use {option}")

@@ -1,0 +1,42 @@
+"""The sections of a report: one file each, in the order in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from plait.report.numbers import count
+from plait.report.page import Section
+from plait.report.run import Run
+from plait.report.sections import data, metrics, reproduction, splits, summary
+
+__all__ = ["SECTIONS", "Write", "heading", "write"]
+
+Write: TypeAlias = Callable[[Run], Section]
+
+SECTIONS: dict[str, Write] = {
+    "data": data.section,
+    "splits": splits.section,
+    "metrics": metrics.section,
+    "reproduction": reproduction.section,
+}
+
+
+def write(run: Run) -> tuple[Section, ...]:
+    """All sections of a run; the summary, which is written last, stands first."""
+    made = []
+    for done, (key, section) in enumerate(SECTIONS.items()):
+        run.progress(run.say(f"{key}.title"), done, len(SECTIONS))
+        made.append(section(run))
+    return (summary.section(run, made), *made)
+
+
+def heading(run: Run) -> tuple[str, str, str]:
+    """What stands above the title of the page, the title, and what stands below."""
+    plan, versions = run.record["plan"], run.record["versions"]
+    told = {"sources": len(run.schema.sources), "rows": count(len(run.train)), "version": versions["plait"]}
+    return (
+        run.say("page.kicker", folder=run.folder.resolve().name),
+        run.say("page.title", target=run.target),
+        run.say("page.subtitle", fusion=plan["fusion"], **told),
+    )

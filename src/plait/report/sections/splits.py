@@ -1,0 +1,67 @@
+"""The split: which rows were fitted on and which judge, drawn in time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from plait.report.charts import drawn, timeline
+from plait.report.numbers import count, percent
+from plait.report.page import Block, Facts, Section, Table
+from plait.report.run import Run
+
+__all__ = ["section"]
+
+PERIODS = 36
+
+
+def section(run: Run) -> Section:
+    say, kind = run.say, run.division.kind
+    title = say("splits.title")
+    if run.test is None:
+        return Section.absent("splits", title, say("splits.none"))
+    left_out = run.record["data"]["rows"] - len(run.train) - len(run.test)
+    blocks: list[Block] = [
+        Facts(
+            (
+                (say("splits.fit"), count(len(run.train)), _share(run, "train")),
+                (say("splits.judge"), count(len(run.test)), _share(run, "test")),
+                (say("splits.left_out"), count(left_out), say("splits.left_out_why") if left_out else ""),
+            )
+        )
+    ]
+    if run.moments is not None:
+        blocks += _in_time(run)
+    return Section.of("splits", title, blocks, say(f"splits.{kind}", time=run.schema.time, group=run.schema.group))
+
+
+def _share(run: Run, side: str) -> str:
+    """How many of the class whose probability is told, on one side."""
+    if run.positive is None:
+        return ""
+    rows = run.train if side == "train" else run.judged()
+    share = float((rows[run.target].astype(str) == run.positive).mean())
+    return run.say("splits.share", positive=run.positive, share=percent(share))
+
+
+def _in_time(run: Run) -> list[Block]:
+    say = run.say
+    assert run.moments is not None
+    fit, judge = run.moments
+    low, high = min(fit.min(), judge.min()), max(fit.max(), judge.max())
+    edges = np.linspace(low, high + 1, PERIODS + 1)
+    counts = {
+        say.drawn("splits.fit"): np.histogram(fit, edges)[0].astype(float),
+        say.drawn("splits.judge"): np.histogram(judge, edges)[0].astype(float),
+    }
+    moments = (edges * 1e9).astype("datetime64[ns]")
+    figure = timeline(moments, counts, say.drawn("splits.rows"))
+    rows = [(say(f"splits.{name}"), *_ends(side), count(len(side))) for name, side in (("fit", fit), ("judge", judge))]
+    return [
+        drawn(figure, say("splits.caption"), wide=True),
+        Table(say("splits.table"), tuple(say("splits.header").split("|")), tuple(rows), left=1),
+    ]
+
+
+def _ends(moments: np.ndarray) -> tuple[str, str]:
+    first, last = (moments[[moments.argmin(), moments.argmax()]] * 1e9).astype("datetime64[ns]")
+    return str(first.astype("datetime64[D]")), str(last.astype("datetime64[D]"))
