@@ -17,7 +17,7 @@ from plait.errors import DataError, MissingExtraError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["voices", "voices_oracle"]
+__all__ = ["voices", "voices_oracle", "wave_file"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def _made(manner: _Manner, rng: np.random.Generator) -> Iterator[tuple[bytes, st
         sound *= rng.uniform(0.1, 0.8) / np.abs(sound).max()
         sound += rng.normal(0, sound.std() * 10 ** (-rng.uniform(15, 40) / 20), len(sound))
         said = "".join(names[vowel] + " " * bool(pause) for vowel, pause in zip(chosen, held, strict=True))
-        yield _wave(sound, RATE), said.strip()
+        yield wave_file(sound, RATE), said.strip()
 
 
 def _syllable(phase: Floats, formants: Floats) -> Floats:
@@ -186,10 +186,10 @@ def _espoken(manner: _Manner, rng: np.random.Generator, program: str) -> Iterato
         rate = int.from_bytes(done.stdout[24:28], "little")
         samples = np.frombuffer(done.stdout[44 : len(done.stdout) // 2 * 2], "<i2")
         sound = samples * (rng.uniform(0.1, 0.8) / max(int(np.abs(samples.astype(np.int32)).max(initial=1)), 1))
-        yield _wave(sound + rng.normal(0, 0.002, len(sound)), rate), " ".join(phrase)
+        yield wave_file(sound + rng.normal(0, 0.002, len(sound)), rate), " ".join(phrase)
 
 
-def _wave(sound: Floats, rate: int) -> bytes:
+def wave_file(sound: Floats, rate: int) -> bytes:
     """A sound in -1..1 as the bytes of a WAVE file."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import (
@@ -13,21 +14,25 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Fault,
     Features,
     FitContext,
     Items,
     Json,
+    Place,
     Ragged,
     Source,
     State,
 )
 from plait.data.source_options import refuse_newer
-from plait.errors import ConfigError, unknown
+from plait.data.versions import versions
+from plait.errors import ConfigError, DataError, unknown
 from plait.media.content import MAX_BYTES, UnreadableError, content, looks_like_file
 from plait.media.decode import Arrays, decoded
 from plait.media.prosody import NAMES, prosody
 from plait.media.sound import MAGIC, RATES, SUFFIXES, decode_sound, from_array, sound_rate, wav
+from plait.media.spans import hushed, inside, spans
 
 __all__ = ["Audio"]
 
@@ -43,6 +48,8 @@ DEFAULTS: dict[str, Json] = {
 RANGES = {"rate": RATES, "max_seconds": (0.1, 3600.0), "max_bytes": (64, 1 << 32), "tokens": (1, 64)}
 USUAL, TELEPHONE = 16_000, 8_000  # samples a second
 PROBED = 64  # training cells whose rates are looked at
+SHORTEST = 0.05  # seconds of a place
+SHOWN = 16_000  # samples a second that an exhibit has at most
 
 
 class Audio:
@@ -199,6 +206,45 @@ class Audio:
         tokens, augment = self._options["tokens"], self._options["augment"]
         encoder: Encoder = make(width=width, rate=self._rate, max_tokens=tokens, augment=augment)
         return encoder
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Spans of equal length, in seconds."""
+        whole = self._one(columns[0], row)
+        seconds = len(_samples(whole).values) / self._rate
+        return spans("seconds", seconds, most, SHORTEST, within) if whole.present[0] else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """Where a span is not kept, the sound's own quietest passage is heard; one with no span left is absent."""
+        whole = self._one(columns[0], row)
+        samples = _samples(whole).values
+        clock = np.arange(len(samples)) / self._rate
+
+        def without(gone: npt.NDArray[np.bool_]) -> Batch:
+            out = inside(clock, [place for place, lost in zip(places, gone, strict=True) if lost])
+            if out.all():
+                return whole.mask(np.zeros(1, bool))
+            made = self._described(hushed(samples, self._rate, out))
+            heard = Ragged.from_rows([made["samples"]], np.empty(0, np.int16))
+            return Batch({"samples": heard, "summary": made["summary"][None]}, np.ones(1, bool))
+
+        return versions(whole, kept, without)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """The sound that is read, at most 16,000 samples a second."""
+        whole = self._one(columns[0], row)
+        if not whole.present[0]:
+            raise DataError(f"row {row} of column {self._column!r} has no sound to show")
+        samples, rate = _samples(whole).values, self._rate
+        if rate > SHOWN:
+            samples, rate = from_array(samples, rate, SHOWN, self._seconds), SHOWN
+        return Exhibit("waves", samples.astype(np.float32) / 32768, rate)
+
+    def _one(self, column: Column, row: int) -> Batch:
+        return self.transform((column.take(np.array([row])),))
 
     def state(self) -> State:
         return State(self.version, {"rate": self._rate})

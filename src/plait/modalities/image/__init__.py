@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Batch, Column, Encoder, Fault, Features, FitContext, Items, Json, Source, State
+from plait.contracts import (
+    Batch,
+    Column,
+    Encoder,
+    Exhibit,
+    Fault,
+    Features,
+    FitContext,
+    Items,
+    Json,
+    Place,
+    Source,
+    State,
+)
 from plait.data.source_options import column_options, refuse_newer
-from plait.errors import ArtifactError, ConfigError, unknown
-from plait.media.content import MAX_BYTES, looks_like_file
+from plait.data.versions import versions
+from plait.errors import ArtifactError, ConfigError, DataError, unknown
+from plait.media.content import MAX_BYTES, UnreadableError, content, looks_like_file
 from plait.media.decode import Arrays, decoded
 from plait.media.pictures import MAGIC, SUFFIXES, Picture, framed, given_picture, read_picture, shrunk
 from plait.media.pixels import pixel_features, pixel_names
 from plait.modalities.image.made import made_cells
+from plait.modalities.image.places import blanked, boxes
 
 __all__ = ["Image"]
 
@@ -25,6 +42,7 @@ WORKING = 256  # pixels that the longer side of the copy that features are made 
 READABLE = 1024  # the same, of the copy that a reader reads
 OWN = ("width", "height", "aspect", "pages", "transparent")
 LARGEST = 1e30  # what a reader may say
+SHOWN = 512  # pixels that the longer side of an exhibit has at most
 
 
 class Image:
@@ -146,6 +164,38 @@ class Image:
         encoder: Encoder = make(width=width, size=self._size, channels=channels, augment=self._augment, flip=self._flip)
         return encoder
 
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Boxes of a grid over the picture, or over one of its boxes, row by row."""
+        picture = self._picture(columns[0], row, self._edge)
+        return () if picture is None else boxes(picture.pixels.shape[0], picture.pixels.shape[1], most, within)
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """Boxes that are not kept take the colour of what is around them; a picture with none left is absent."""
+        (column,) = columns
+        whole = self.transform((column.take(np.array([row])),))
+        picture = self._picture(column, row, self._edge)
+
+        def without(gone: npt.NDArray[np.bool_]) -> Batch:
+            assert picture is not None
+            pixels = blanked(picture.pixels, [place for place, out in zip(places, gone, strict=True) if out])
+            if pixels is None:
+                return whole.mask(np.zeros(1, bool))
+            made = self._made(replace(picture, pixels=pixels))
+            return Batch({name: made[name][None] for name in whole.arrays}, np.ones(1, bool))
+
+        return versions(whole, kept, without)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """The picture, upright, at most 512 pixels a side."""
+        picture = self._picture(columns[0], row, SHOWN)
+        if picture is None:
+            raise DataError(f"row {row} of column {self._column!r} has no picture to show")
+        return Exhibit("pixels", picture.pixels)
+
     def state(self) -> State:
         """The names of the features, which depend on the reader's version."""
         return State(self.version, {"names": list(self._names)})
@@ -173,6 +223,20 @@ class Image:
     @property
     def _edge(self) -> int:
         return max(WORKING, *self._size, READABLE if self._reader is not None else 0)
+
+    def _picture(self, column: Column, row: int, edge: int) -> Picture | None:
+        """The picture in a cell, its longer side at most `edge` pixels; None where there is none."""
+        if not column.present[row]:
+            return None
+        cell = column.values[row]
+        try:
+            given = given_picture(cell, edge, self._max_pixels)
+            if given is not None:
+                return given
+            data = content(cell, column.folder, max_bytes=self._max_bytes, outside=self._outside)
+            return read_picture(data, edge, self._max_pixels)
+        except UnreadableError:
+            return None
 
     def _read(self, data: bytes) -> Arrays:
         return self._made(read_picture(data, self._edge, self._max_pixels))
