@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -14,18 +12,18 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
-from plait.data.faults import counted
 from plait.data.frame import as_frame, extra_columns
 from plait.data.schema import Schema
-from plait.errors import DataError, InputError, SchemaError
+from plait.errors import DataError, SchemaError
 from plait.estimators.calibrated import Calibrating
 from plait.estimators.explained import Explained
+from plait.estimators.judged import Judging
 from plait.estimators.overall import Overall
-from plait.metrics.evaluation import Evaluation, evaluate
-from plait.model import Model, Settings, groups_of, single_threaded_blas
+from plait.estimators.targets import as_target, said_in_one_line
+from plait.model import Model, Settings
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -36,7 +34,7 @@ Report: TypeAlias = Callable[[Progress], None]
 Sides: TypeAlias = Mapping[str, Side]
 
 
-class Estimator(Calibrating, Explained, Overall, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What both estimators share: roles, reading of `X`, fitting and saving."""
 
     def __init__(
@@ -213,48 +211,3 @@ class Estimator(Calibrating, Explained, Overall, BaseEstimator):  # type: ignore
         """Columns of `X` that the model does not read (its target among them)."""
         check_is_fitted(self)
         return extra_columns(self._rows(X), self.schema_)
-
-    def _evaluate(self, X: object, y: object, sample_weight: object, sides: Sides | None) -> Evaluation:
-        check_is_fitted(self)
-        frame = self._rows(X)
-        batches = self.model_.batches(frame, sides)
-        weight = None if sample_weight is None else self._weight(sample_weight, len(frame))
-        group = self.schema_.group
-        with single_threaded_blas():
-            judged = evaluate(
-                self.model_.fitted.predict(batches),
-                as_target(y),
-                weight=weight,
-                groups=groups_of(frame, group if group in frame.columns else None),
-                baselines=self.model_.baselines(batches),
-                seed=int(self.record_["seed"]),
-            )
-        return replace(judged, faults=tuple(counted(batches.faults)))
-
-
-def as_target(y: object) -> Array:
-    """One-dimensional targets without missing or infinite ones."""
-    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-    if values.dtype.kind == "U" and isinstance(y, list | tuple):
-        values = np.asarray(y, object)  # numpy has made words of numbers and of NaN
-    with said_in_one_line():
-        values = column_or_1d(values, warn=True)
-    missing = pd.isna(values)
-    if missing.all() and len(values):
-        raise DataError("the target is missing in all rows: every value is NaN")
-    if missing.any():
-        raise DataError(f"the target is missing (NaN) in {int(missing.sum())} of {len(values)} rows; drop those rows")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(f"the target is infinite (inf) in {int(np.isinf(values).sum())} of {len(values)} rows")
-    if values.dtype.kind == "c":
-        raise InputError("Complex data not supported: the target holds complex numbers")
-    return np.asarray(values)
-
-
-@contextmanager
-def said_in_one_line() -> Iterator[None]:
-    """What scikit-learn says of data that it refuses, as an error of ours."""
-    try:
-        yield
-    except ValueError as error:
-        raise DataError(" ".join(str(error).split())) from None

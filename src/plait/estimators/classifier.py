@@ -18,7 +18,6 @@ from plait.data.labels import Labels
 from plait.data.schema import Schema
 from plait.errors import ConfigError, DataError
 from plait.estimators.base import Estimator, Report, Sides, said_in_one_line
-from plait.metrics.evaluation import Evaluation
 
 __all__ = ["Classifier"]
 
@@ -143,7 +142,3 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         """The likeliest class of each row, shape (N,)."""
         prediction = self.prediction(X, sides=sides)
         return np.asarray(self.classes_[prediction.values.argmax(axis=1)])
-
-    def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
-        """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""
-        return self._evaluate(X, y, sample_weight, sides)

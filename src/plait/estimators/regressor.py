@@ -11,7 +11,6 @@ from sklearn.base import RegressorMixin
 from plait import registry
 from plait.errors import DataError
 from plait.estimators.base import Estimator, Report, Sides
-from plait.metrics.evaluation import Evaluation
 
 __all__ = ["Regressor"]
 
@@ -51,7 +50,3 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Values of shape (N,)."""
         return self.prediction(X, sides=sides).values
-
-    def evaluate(self, X: object, y: object, sample_weight: object = None, *, sides: Sides | None = None) -> Evaluation:
-        """Metrics with intervals, beside constant, linear and LightGBM baselines fitted on the same training rows."""
-        return self._evaluate(X, y, sample_weight, sides)
