@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
 from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -18,6 +19,9 @@ def evaluate(
     model: Model,
     data: Data,
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw curves into this folder.")] = None,
+    require_fair: RequireFair = None,
+    favourable: Favourable = None,
+    threshold: Threshold = 0.5,
     side: SidePaths = None,
     data_folder: DataFolder = None,
     as_json: AsJson = False,
@@ -31,6 +35,7 @@ def evaluate(
     from plait.media.decode import running
 
     screen = Screen(as_json)
+    check_least(require_fair)
     estimator = load(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder)
@@ -47,4 +52,15 @@ def evaluate(
 
         for path in draw(evaluation, pictures):
             screen.note(f"drew {path}")
-    screen.result(evaluation.to_json())
+    if require_fair is None:
+        screen.result(evaluation.to_json())
+        return
+    from plait.judgement.fairness import fairness
+
+    judged = fairness(
+        estimator, frame, target, favourable=favourable, threshold=threshold, sample_weight=weight, sides=tables
+    )
+    screen.heading("fairness")
+    screen.say(str(judged))
+    screen.result({**evaluation.to_json(), "fairness": judged.to_json()})
+    refuse(screen, judged.refusal(require_fair))

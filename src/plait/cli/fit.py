@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
 from plait.cli.options import (
     AsJson,
     Data,
@@ -37,13 +38,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.contracts import Json, Side
+    from plait.data.findings import Finding
     from plait.data.division import Division
     from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
+    from plait.judgement.fairness import FairnessReport
     from plait.metrics.evaluation import Evaluation
 
 __all__ = ["fit"]
 
+MODEL, REFUSED_MODEL = "model.plait", "refused.plait"  # what no gate refused, and what one did
 TASKS = ("classification", "regression")
 
 
@@ -71,17 +75,22 @@ def fit(
     data_folder: DataFolder = None,
     seed: Seed = 0,
     jobs: Jobs = None,
+    require_fair: RequireFair = None,
+    favourable: Favourable = None,
+    threshold: Threshold = 0.5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a model and judge it on rows held out.
 
     Those are the latest rows where rows have a time, whole groups where they have groups, else some at random.
-    Writes model.plait, schema.yaml, run.json, evaluation.json and pictures.
+    Writes model.plait, schema.yaml, run.json, evaluation.json and pictures; fairness.json where columns are sensitive.
+    A model that --require-fair refuses is written as refused.plait, and the exit code is 3.
     """
     from plait.cli.rows import rows_of, schema_of
 
     screen = Screen(as_json)
+    check_least(require_fair)
     chosen = {
         "fusion": fusion,
         "learner": learner,
@@ -101,6 +110,8 @@ def fit(
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
     job = _Job.of(data, frame, schema, tables.of(schema), task, test, seed)
     _show_schema(screen, job)
+    gate = _Gate(require_fair, favourable, threshold)
+    gate.check(job)
     estimator = job.estimator(chosen)
     if output is None or dry_run:
         from plait.cli.pilot import pilot
@@ -109,7 +120,7 @@ def fit(
         return
     with screen.progress() as progress:
         job.fit(estimator, progress)
-    _finish(screen, output, job, estimator, chosen)
+    _finish(screen, output, job, estimator, chosen, gate)
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,12 @@ class _Job:
     def test(self) -> pd.DataFrame | None:
         return self.division.test
 
+    def leaks(self) -> tuple[Finding, ...]:
+        """What would make the figures too good."""
+        from plait.data.quality import leaking
+
+        return leaking(self.train, self.test, self.schema, self.sides)
+
     def estimator(self, chosen: Mapping[str, Any]) -> Classifier | Regressor:
         from plait.estimators import Classifier, Regressor
 
@@ -183,8 +200,53 @@ class _Job:
         return estimator.evaluate(self.test, self.test[self.target_name], weight, sides=self.sides)
 
 
+@dataclass(frozen=True)
+class _Gate:
+    """What is required of the decisions that are made with the model."""
+
+    least: float | None
+    favourable: str | None
+    threshold: float
+
+    def check(self, job: _Job) -> None:
+        """Before any fitting: can the gate be asked at all?"""
+        if self.least is None:
+            return
+        if not job.schema.names("sensitive"):
+            raise ConfigError("--require-fair needs columns to judge by; name them with --sensitive")
+        if job.test is None:
+            raise ConfigError("--require-fair needs rows held out; give --test a share above 0")
+        if not job.classifies:
+            raise ConfigError("--require-fair judges decisions between classes; this target is a value")
+        if self.favourable is None and job.train[job.target_name].nunique() > 2:
+            raise ConfigError("--require-fair needs to know which class is good for a person; name it (--favourable)")
+
+    def judge(self, job: _Job, estimator: Classifier | Regressor) -> FairnessReport | None:
+        """How decisions fall on groups, where columns are sensitive and it is known what is good for a person."""
+        from plait.cli.rows import weight_of
+        from plait.judgement.fairness import fairness
+
+        known = self.favourable is not None or len(getattr(estimator, "classes_", ())) == 2
+        if job.test is None or not job.schema.names("sensitive") or not known:
+            return None
+        return fairness(
+            estimator,
+            job.test,
+            job.test[job.target_name],
+            favourable=self.favourable,
+            threshold=self.threshold,
+            sample_weight=weight_of(job.test, job.schema),
+            sides=job.sides,
+        )
+
+
 def _finish(
-    screen: Screen, output: Path, job: _Job, estimator: Classifier | Regressor, chosen: Mapping[str, Any]
+    screen: Screen,
+    output: Path,
+    job: _Job,
+    estimator: Classifier | Regressor,
+    chosen: Mapping[str, Any],
+    gate: _Gate,
 ) -> None:
     """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
     from plait.cli.rows import say_faults
@@ -195,11 +257,19 @@ def _finish(
         screen.heading("judged on the rows held out")
         say_faults(screen, evaluation.faults)
         screen.say(str(evaluation))
-    record = _record(output, job, estimator, chosen, evaluation)
-    _write(output, estimator, record, evaluation)
-    written = "model.plait, schema.yaml, run.json" + (", evaluation.json and pictures" if evaluation else "")
-    screen.heading(f"written to {output}: {written}")
+    fairness = gate.judge(job, estimator)
+    if fairness is not None:
+        screen.heading("fairness")
+        screen.say(str(fairness))
+    why = "" if fairness is None or gate.least is None else fairness.refusal(gate.least)
+    record = {**_record(output, job, estimator, chosen, evaluation), "accepted": not why, "refused": why}
+    _write(output, estimator, record, evaluation, fairness)
+    written = [REFUSED_MODEL if why else MODEL, "schema.yaml", "run.json"]
+    written += ["fairness.json"] if fairness else []
+    written += ["evaluation.json and pictures"] if evaluation else []
+    screen.heading(f"written to {output}: {', '.join(written)}")
     screen.result(record)
+    refuse(screen, why)
 
 
 def _check_output(folder: Path) -> None:
@@ -285,11 +355,21 @@ def _record(
 
 
 def _write(
-    folder: Path, estimator: Classifier | Regressor, record: Mapping[str, Json], evaluation: Evaluation | None
+    folder: Path,
+    estimator: Classifier | Regressor,
+    record: Mapping[str, Json],
+    evaluation: Evaluation | None,
+    fairness: FairnessReport | None,
 ) -> None:
+    import shutil
+
     from plait.report.curves import draw
 
-    estimator.save(folder / "model.plait")
+    name, other = (MODEL, REFUSED_MODEL) if record["accepted"] else (REFUSED_MODEL, MODEL)
+    estimator.save(folder / name)
+    shutil.rmtree(folder / other, ignore_errors=True)  # of an earlier run: a folder holds one model
+    if fairness is not None:
+        _write_json(folder / "fairness.json", fairness.to_json())
     estimator.schema_.write(folder / "schema.yaml")
     _write_json(folder / "run.json", record)
     if evaluation is not None:

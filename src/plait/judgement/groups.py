@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.data.frame import column
-from plait.errors import ConfigError, DataError
+from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,18 +20,17 @@ __all__ = ["FEW", "MISSING", "crossed_groups", "groups_of"]
 FEW = 30  # rows under which a group's rates say little
 BINS = 4  # groups of a column of numbers
 LEVELS = 20  # most groups of a column
-MISSING = "(missing)"
+MISSING, OTHERS = "(missing)", "(others)"
 
 
 def groups_of(cells: pd.Series[Any], edges: Sequence[float] | None) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Group of each row (int64 ``N``, -1 missing), and their names.
 
-    Numbers and moments of more than 20 values are cut at `edges`, or into quartiles.
+    Numbers and moments of more than 20 values are cut at `edges`, or into quartiles; of more than 20 other values, the
+    19 most frequent are groups, the rest together are one.
 
     Raises
     ------
-    DataError
-        If there are more than 20 groups.
     ConfigError
         If `edges` are given for what is no number.
     """
@@ -54,12 +53,13 @@ def groups_of(cells: pd.Series[Any], edges: Sequence[float] | None) -> tuple[npt
             *(f"{low} to below {high}" for low, high in pairwise(shown)),
             f"{shown[-1]} or more",
         ]
-    if len(distinct) > LEVELS:
-        raise DataError(
-            f"the sensitive column {known.name!r} has {len(distinct):,} values, more than {LEVELS} groups; group them"
-        )
+    labels = [f"{label:g}" if is_number else str(label) for label in distinct]
+    if len(labels) > LEVELS:
+        kept = np.sort(np.argsort(-np.bincount(own), kind="stable")[: LEVELS - 1])
+        own = np.where(np.isin(own, kept), np.searchsorted(kept, own), LEVELS - 1)
+        labels = [*(labels[i] for i in kept), OTHERS]
     codes[present] = own
-    return codes, [f"{label:g}" if is_number else str(label) for label in distinct]
+    return codes, labels
 
 
 def crossed_groups(

@@ -15,7 +15,7 @@ __all__ = ["biased"]
 
 DISTRICTS = 12
 THEIRS = 4  # districts in which most of group B live
-HARM = 1.9  # log-odds that such a district adds to the recorded outcome
+HARM = 2.5  # log-odds that such a district adds to the recorded outcome
 
 
 def biased(n: int = 4000, seed: int = 0, *, fair: bool = False) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def biased(n: int = 4000, seed: int = 0, *, fair: bool = False) -> pd.DataFrame:
     -----
     The log-odds of default are a sum of amount to income, late payments and the letter's phrases
     (`plait.data.samples.letters`), none of which depends on origin or age. Then the bias: 85% of origin B and 10% of A
-    live in the first four districts, whose people have 1.9 added, as if their accounts had been sent to collection
+    live in the first four districts, whose people have 2.5 added, as if their accounts had been sent to collection
     sooner. A model that never sees the origin learns it from the district all the same.
     """
     import pandas as pd
@@ -55,7 +55,7 @@ def biased(n: int = 4000, seed: int = 0, *, fair: bool = False) -> pd.DataFrame:
     share = np.full(n, THEIRS / DISTRICTS) if fair else np.where(other, 0.85, 0.10)
     there = rng.random(n) < share
     district = np.where(there, rng.integers(THEIRS, size=n), rng.integers(THEIRS, DISTRICTS, size=n))
-    odds = -1.7 + 0.9 * (np.log(amount / income) + 1.4) + 0.5 * (late - 0.7) + 0.6 * weights
+    odds = -1.9 + 0.9 * (np.log(amount / income) + 1.4) + 0.5 * (late - 0.7) + 0.6 * weights
     odds += HARM * np.where(fair, 0.35, there)  # as many defaults in both
     return pd.DataFrame(
         {

@@ -1,0 +1,96 @@
+"""Drawings of what fairness, drift, robustness and membership found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, finish, readable, save
+
+if TYPE_CHECKING:
+    from plait.judgement.fairness import Attribute, FairnessReport
+    from plait.metrics.shown import Span
+
+__all__ = ["draw_fairness", "fairness_bars", "fairness_curve"]
+
+RATES = {"favoured": "favoured", "tpr": "favoured among the deserving", "fpr": "favoured among the others"}
+FOUR_FIFTHS = 0.8
+
+
+def draw_fairness(found: FairnessReport, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Bars of the rates by group, and the four-fifths ratio along the favoured share, of every sensitive column.
+
+    Returns
+    -------
+    tuple of Path
+        The files written: ``fairness_1.png``, ``fairness_curve_1.png``, ...
+    """
+    into = Path(folder)
+    into.mkdir(parents=True, exist_ok=True)
+    made = []
+    for i, each in enumerate(found.attributes, 1):
+        made.append(save(fairness_bars(each), into / f"fairness_{i}.png"))
+        if len(each.compared) > 1:
+            made.append(save(fairness_curve(each), into / f"fairness_curve_{i}.png"))
+    return tuple(made)
+
+
+def fairness_bars(attribute: Attribute) -> Canvas:
+    """Rates of every group with their intervals."""
+    names = [f"{group.name} ({group.rows:,}{', few' if group.few else ''})" for group in attribute.groups]
+    figure, axes = axes_of(7.2, 1.6 + 0.62 * len(names))
+    place = np.arange(len(names))
+    for i, (key, label) in enumerate(RATES.items()):
+        spans = [group.figures[key] for group in attribute.groups]
+        colour = (BLUE, *SERIES)[i]
+        at = place + (i - 1) * 0.27
+        axes.barh(at, [_known(span.value) for span in spans], 0.25, color=colour, alpha=0.85, label=label)
+        axes.errorbar(
+            [_known(span.value) for span in spans], at, xerr=_spread(spans), fmt="none", ecolor="#333333", elinewidth=1
+        )
+    axes.set_yticks(place, [readable(name) for name in names])
+    axes.invert_yaxis()
+    title = f"{readable(attribute.name)}: four-fifths ratio {attribute.ratio}"
+    finish(axes, title, "Share", "")
+    axes.set_xlim(0, 1)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.45 / len(names)), ncols=3, fontsize=8, frameon=False)
+    return figure
+
+
+def fairness_curve(attribute: Attribute) -> Canvas:
+    """The four-fifths ratio, if more or fewer rows got the favourable decision."""
+    figure, axes = axes_of(5.8, 4.0)
+    axes.axhline(FOUR_FIFTHS, color=GREY, linewidth=0.8)
+    axes.annotate("four fifths", (0.01, FOUR_FIFTHS), (0, 3), textcoords="offset points", color=GREY, fontsize=8)
+    curve = attribute.curve
+    axes.plot(curve.shares, curve.ratio, color=BLUE, linewidth=2, label="lowest share over highest")
+    for i, group in enumerate(attribute.compared[:6]):
+        axes.plot(
+            curve.shares,
+            curve.groups[:, i],
+            color=SERIES[i % len(SERIES)],
+            linestyle=DASHES[i % len(DASHES)],
+            linewidth=1.2,
+            label=f"favoured of {readable(group.name)}",
+        )
+    finish(axes, readable(attribute.name), "Share of all rows favoured", "", legend="best")
+    axes.set(xlim=(0, 1), ylim=(0, 1.03))
+    return figure
+
+
+def _known(value: float) -> float:
+    return 0.0 if np.isnan(value) else value
+
+
+def _spread(spans: Sequence[Span]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Below and above each value: float64 ``2 x n``."""
+    return np.array(
+        [
+            [max(0.0, _known(span.value - span.low)) for span in spans],
+            [max(0.0, _known(span.high - span.value)) for span in spans],
+        ]
+    )
