@@ -98,6 +98,47 @@ def _through_json(state: State) -> State:
     return replace(state, values=values, parts={name: _through_json(part) for name, part in state.parts.items()})
 
 
+def test_contributions_sum_to_the_score(case: Case) -> None:
+    fitted, _, context, _ = case
+    features, _ = made(task=context.task, seed=1)
+    features.present[:60] = False
+    features.values[:60] = np.nan
+    output = np.arange(500) % context.outputs
+    told = fitted.contributions(features, output)
+    assert told.dense.shape == features.values.shape
+    assert told.method
+    sums = told.base + told.dense.sum(axis=1)
+    if told.wide is not None:
+        assert features.wide is not None
+        sums += np.bincount(np.repeat(np.arange(500), np.diff(features.wide.indptr)), told.wide, 500)
+    score = fitted.scores(features)[np.arange(500), output]
+    np.testing.assert_allclose(sums, score, atol=5e-6)
+
+
+def test_contributions_of_several_hidden_layers_nearly_sum_to_the_score() -> None:
+    features, context = made(200)
+    fitted = learner("mlp", hidden=[16, 8], epochs=10).fit(features, context)
+    told = fitted.contributions(features, np.zeros(200, np.int64))
+    assert features.wide is not None
+    owner = np.repeat(np.arange(200), np.diff(features.wide.indptr))
+    sums = told.base + told.dense.sum(axis=1) + np.bincount(owner, told.wide, 200)
+    np.testing.assert_allclose(sums, fitted.scores(features)[:, 0], atol=0.02)
+
+
+def test_contributions_find_what_counts(case: Case) -> None:
+    fitted, features, context, _ = case
+    told = fitted.contributions(features, np.full(500, context.outputs - 1))
+    moved = told.dense.std(axis=0)
+    assert moved[0] > 3 * moved[1]
+    np.testing.assert_array_less(0.5, np.corrcoef(told.dense[:, 0], features.values[:, 0])[0, 1])
+    if fitted.accepts_wide:
+        assert told.wide is not None
+        assert features.wide is not None
+        words = np.array([told.wide[features.wide.indices == word].mean() for word in range(WORDS)])
+        assert words.argmax() == 0
+        assert words.argmin() == 1
+
+
 def test_settings_repeat_the_fit_without_choosing_again(case: Case) -> None:
     fitted, features, context, options = case
     told = json.loads(json.dumps(fitted.settings))

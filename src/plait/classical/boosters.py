@@ -15,7 +15,7 @@ from plait.threads import cores
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["applied", "basics", "dataset", "read", "reporter", "texts"]
+__all__ = ["applied", "basics", "dataset", "read", "reporter", "shares", "texts"]
 
 # cells under which one thread is used: several that wait for each other on busy cores took 12 times as long
 SERIAL = 10_000_000
@@ -54,6 +54,22 @@ def applied(booster: lightgbm.Booster, features: Features, *, raw: bool) -> npt.
     """What a booster says, float64 ``N`` or ``N x K``: with `raw` the sum of its trees, else what they mean."""
     threads = 1 if len(features) < AT_ONCE else cores()  # 0 would repeat the last count that LightGBM was told
     return np.asarray(booster.predict(features.values, raw_score=raw, num_threads=threads), np.float64)
+
+
+def shares(
+    booster: lightgbm.Booster, features: Features, output: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What each feature adds to the sum of the trees (float64 ``N x F``), and what the trees say on average (``N``).
+
+    LightGBM's own TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for Tree Ensembles", 2018).
+    """
+    rows, width = features.values.shape
+    if not rows:
+        return np.zeros((0, width)), np.zeros(0)
+    threads = 1 if rows < AT_ONCE else cores()
+    told = np.asarray(booster.predict(features.values, pred_contrib=True, num_threads=threads), np.float64)
+    own = told.reshape(rows, -1, width + 1)[np.arange(rows), output]
+    return own[:, :-1], own[:, -1]
 
 
 def texts(boosters: Sequence[lightgbm.Booster]) -> dict[str, str]:

@@ -103,6 +103,16 @@ class Scale:
         out[:, columns * self._each :] = ~features.present[:, self.missing]
         return out
 
+    def by_feature(self, shares: Array, features: int) -> npt.NDArray[np.float64]:
+        """What scaled columns add (``N x width``), summed to the features that they are made of: ``N x features``."""
+        rows, columns = len(shares), len(self.columns)
+        out = np.zeros((rows, features))
+        out[:, self.columns] = shares[:, :columns]
+        steps = shares[:, columns : columns * self._each].reshape(rows, columns, self._each - 1)
+        out[:, self.columns] += steps.sum(axis=2)
+        out[:, self.missing] += shares[:, columns * self._each :]
+        return out
+
     def design(self, features: Features) -> Array | scipy.sparse.csr_matrix:
         """What the solver reads: dense alone, or sparse with the wide form beside."""
         dense = self.dense(features)

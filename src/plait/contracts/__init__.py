@@ -28,6 +28,7 @@ from plait.contracts.crossing import (
     Tokens,
 )
 from plait.contracts.parts import (
+    ByColumn,
     Calibrator,
     Divisible,
     Embedder,
@@ -38,7 +39,9 @@ from plait.contracts.parts import (
     Predictor,
     Readable,
     Reader,
+    Traceable,
 )
+from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
 from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
 
 __all__ = [
@@ -46,13 +49,16 @@ __all__ = [
     "Array",
     "Batch",
     "Batches",
+    "ByColumn",
     "Calibrator",
     "Column",
+    "Contributions",
     "Divisible",
     "Embedder",
     "Encoder",
     "Exhibit",
     "Fault",
+    "FeatureShares",
     "Features",
     "FitContext",
     "Form",
@@ -62,6 +68,8 @@ __all__ = [
     "Learner",
     "Modality",
     "Nested",
+    "Origin",
+    "Origins",
     "Place",
     "PlaceKind",
     "Prediction",
@@ -76,4 +84,5 @@ __all__ = [
     "State",
     "Task",
     "Tokens",
+    "Traceable",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,14 @@ from plait.contracts.crossing import (
     Task,
     Tokens,
 )
+from plait.contracts.shares import FeatureShares, Origins
 from plait.contracts.shown import Exhibit, Place
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "ByColumn",
     "Calibrator",
     "Divisible",
     "Embedder",
@@ -39,6 +41,7 @@ __all__ = [
     "Predictor",
     "Readable",
     "Reader",
+    "Traceable",
 ]
 
 
@@ -122,6 +125,13 @@ class Divisible(Modality, Protocol):
         """The cell of a row that is present, as a person looks at it."""
 
 
+@runtime_checkable
+class Traceable(Protocol):
+    """A room that tells what its numbers are made of; those of other rooms belong to their source as a whole."""
+
+    def origins(self) -> Origins: ...
+
+
 class Embedder(Protocol):
     """An installed package that carries a pretrained encoder in Hugging Face format."""
 
@@ -148,6 +158,15 @@ class Encoder(Protocol):
         """Tokens; all masked in rows whose source is absent."""
 
 
+@runtime_checkable
+class ByColumn(Protocol):
+    """An encoder whose tokens stand for columns."""
+
+    @property
+    def token_columns(self) -> npt.NDArray[np.int64]:
+        """Number of each token's column (int64 ``T``), in the order of its room's `Origins.inputs`; -1: of several."""
+
+
 class Learner(Protocol):
     """A classical learner over features. Its options are keyword arguments of the constructor."""
 
@@ -168,6 +187,9 @@ class Learner(Protocol):
 
     def scores(self, features: Features) -> npt.NDArray[np.float64]:
         """float64 ``N x K``."""
+
+    def contributions(self, features: Features, output: npt.NDArray[np.int64]) -> FeatureShares:
+        """What each feature adds to one score of each row; `output` (int64 ``N``) says which of the ``K``."""
 
     def state(self) -> State: ...
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from plait.classical import boosters
 from plait.classical.options import check, count, number, share
 from plait.classical.search import calibrated
-from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
+from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, State
 from plait.data.splits import inner_pairs
 
 if TYPE_CHECKING:
@@ -174,13 +174,36 @@ class Forest(Learner):
     def scores(self, features: Features) -> npt.NDArray[np.float64]:
         if not len(features):
             return np.zeros((0, len(self._boosters)))
-        means = np.stack([boosters.applied(booster, features, raw=False) for booster in self._boosters], axis=1)
+        return self._told(
+            np.stack([boosters.applied(booster, features, raw=False) for booster in self._boosters], axis=1),
+            self._prior,
+        )
+
+    def _told(self, means: Array, prior: Array) -> npt.NDArray[np.float64]:
+        """Scores of what the trees say on average."""
         if not self._classifies:
             return means
-        shares = (self.trees * means.clip(0, 1) + self._prior) / (self.trees + 1)
+        shares = (self.trees * means.clip(0, 1) + prior) / (self.trees + 1)
         scores = np.log(shares) - (np.log1p(-shares) if len(self._boosters) == 1 else 0.0)
         slope, offset = self.scaling or (1.0, 0.0)
         return np.asarray(slope * scores + offset)
+
+    def contributions(self, features: Features, output: npt.NDArray[np.int64]) -> FeatureShares:
+        """TreeSHAP of the mean label, in proportion to which the score moves away from the base.
+
+        The score is a curve of the mean, so that the shares of the mean are multiplied by the slope of the line between
+        base and row (the rescale rule of Shrikumar et al., "Learning Important Features Through Propagating Activation
+        Differences", 2017, section 3.4).
+        """
+        dense, base = np.zeros(features.values.shape), np.zeros(len(features))
+        for k, booster in enumerate(self._boosters):
+            own = np.flatnonzero(output == k)
+            shares, mean = boosters.shares(booster, features.take(own), np.zeros(len(own), np.int64))
+            dense[own], base[own] = shares / booster.num_trees(), mean / booster.num_trees()
+        moved, prior = dense.sum(axis=1), self._prior[output]
+        start, score = self._told(base, prior), self._told(base + moved, prior)
+        slope = np.divide(score - start, moved, out=np.zeros(len(base)), where=np.abs(moved) > 1e-12)
+        return FeatureShares(start, dense * slope[:, None], None, "TreeSHAP, rescaled; base: the mean of training rows")
 
     def state(self) -> State:
         values = {"trees": self.trees, "classifies": self._classifies, **self.settings}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from plait.classical import boosters
 from plait.classical.options import check, count, number, share
-from plait.contracts import Array, Features, FitContext, Json, Learner, State
+from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, State
 from plait.data.splits import inner_pairs
 from plait.metrics.shifted import shifted_loss
 
@@ -149,6 +149,11 @@ class LightGBM(Learner):
         for booster in self._boosters:
             total += boosters.applied(booster, features, raw=True).reshape(total.shape)
         return total / len(self._boosters)
+
+    def contributions(self, features: Features, output: npt.NDArray[np.int64]) -> FeatureShares:
+        told = [boosters.shares(booster, features, output) for booster in self._boosters]
+        dense, base = (np.asarray(np.mean(part, axis=0)) for part in zip(*told, strict=True))
+        return FeatureShares(base, dense, None, "TreeSHAP; base: the mean score of training rows")
 
     def state(self) -> State:
         values = {"trees": self.trees, "leaves": self.leaves, "outputs": self._outputs}

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from plait.classical.options import above_zero, check, count
 from plait.classical.scale import Scale
 from plait.classical.search import downhill
-from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, State
+from plait.classical.shares import linear_shares
+from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, State
 from plait.data.splits import inner_pairs
 from plait.metrics.shifted import shifted_loss
 
@@ -95,6 +96,9 @@ class Linear(Learner):
         if features.wide is not None and len(self._wide):
             scores += features.wide.dot(self._wide)
         return np.asarray(scores, np.float64)
+
+    def contributions(self, features: Features, output: npt.NDArray[np.int64]) -> FeatureShares:
+        return linear_shares(features, self._scale, self._dense, self._wide, self._intercept, output)
 
     def state(self) -> State:
         arrays: dict[str, Array] = {"dense": self._dense, "wide": self._wide, "intercept": self._intercept}

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from plait.classical.options import above_zero, check, count, number
 from plait.classical.scale import Scale
-from plait.contracts import Array, Features, FitContext, Json, Learner, Progress, Sparse, State
+from plait.classical.shares import owners
+from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, Sparse, State
 from plait.data.splits import holdout
 from plait.metrics.shifted import shifted_loss
 
@@ -28,6 +29,9 @@ EPOCHS = 20  # where no rows could be held out
 COLUMNS = 30_000  # of the wide form: those that stand in most rows
 SPREAD = 0.1  # standard deviation of embeddings at the start
 BATCH = (16, 128)
+STEPS = 128  # on the way from nothing to a row, at which gradients of several hidden layers are taken
+CELLS = 1 << 16  # of the wide form, looked at at once
+METHOD = "integrated gradients; base: numbers at their median, no level, no word"
 
 
 class MLP(Learner):
@@ -133,6 +137,18 @@ class MLP(Learner):
         rows = self._inputs(features)
         return np.asarray(np.mean([_apply(weights, rows) for weights in self._networks], axis=0))
 
+    def contributions(self, features: Features, output: npt.NDArray[np.int64]) -> FeatureShares:
+        """Integrated gradients (Sundararajan et al., "Axiomatic Attribution for Deep Networks", 2017, equation 1)."""
+        rows = self._inputs(features)
+        told = [_shares(weights, rows, output) for weights in self._networks]
+        base, dense, terms = (np.asarray(np.mean(part, axis=0)) for part in zip(*told, strict=True))
+        dense = self._inputs.scale.by_feature(dense[:, : self._inputs.scale.width], features.values.shape[1])
+        wide = None
+        if features.wide is not None:
+            wide = np.zeros(len(features.wide.data))
+            wide[np.isin(features.wide.indices, self._inputs.columns)] = terms
+        return FeatureShares(base, dense, wide, METHOD)
+
     def state(self) -> State:
         values = {"epochs": self.epochs, "members": self.members, "hidden": list(self.hidden)}
         parts = {str(member): State(1, arrays=weights) for member, weights in enumerate(self._networks)}
@@ -226,6 +242,52 @@ def _apply(weights: _Weights, rows: _Rows) -> npt.NDArray[np.float64]:
     for name in later:
         hidden = np.maximum(hidden, 0.0) @ weights[name].T + weights[name.replace("weight", "bias")]
     return np.asarray(hidden)
+
+
+def _shares(weights: _Weights, rows: _Rows, output: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+    """Of one network: the base (``N``), and what dense inputs (``N x P``) and cells of the wide form add.
+
+    On the way from nothing to a row the first layer moves along a line, so the mean gradient at its units is all it
+    takes.
+    """
+    first, *later = sorted((name for name in weights if name.endswith(".weight")), key=lambda name: int(name[:-7]))
+    layers = [(weights[name], weights[name.replace("weight", "bias")]) for name in later]
+    start = weights[first.replace("weight", "bias")].astype(np.float64)
+    way = rows.dense @ weights[first].T.astype(np.float64) + rows.wide.dot(weights["embedding"])
+    gradient = _mean_gradient(layers, start, way, output)
+    owner, terms = owners(rows.wide), np.zeros(len(rows.wide.data))
+    for begin in range(0, len(terms), CELLS):
+        some = slice(begin, begin + CELLS)
+        moved = weights["embedding"][rows.wide.indices[some]]
+        terms[some] = rows.wide.data[some] * np.einsum("ch,ch->c", moved, gradient[owner[some]])
+    hidden = start[None]
+    for weight, bias in layers:
+        hidden = np.maximum(hidden, 0.0) @ weight.T + bias
+    return hidden[0][output], rows.dense * (gradient @ weights[first]), terms
+
+
+def _mean_gradient(
+    layers: Sequence[tuple[Array, Array]], start: Array, way: Array, output: npt.NDArray[np.int64]
+) -> Array:
+    """Gradient of the chosen scores at the units of the first layer, over the way from `start`: ``N x H``."""
+    if len(layers) > 1:
+        steps = (np.arange(STEPS) + 0.5) / STEPS
+        return np.asarray(sum(_gradient(layers, start + step * way, output) for step in steps) / STEPS)
+    gain = np.maximum(start + way, 0.0) - np.maximum(start, 0.0)  # with one layer the integral is known
+    active = np.divide(gain, way, out=np.broadcast_to(start > 0, way.shape).astype(np.float64), where=way != 0)
+    return np.asarray(layers[0][0][output] * active)
+
+
+def _gradient(layers: Sequence[tuple[Array, Array]], hidden: Array, output: npt.NDArray[np.int64]) -> Array:
+    """Gradient of the chosen scores at the units of the first layer: ``N x H``."""
+    active = []
+    for weight, bias in layers:
+        active.append(hidden > 0)
+        hidden = np.maximum(hidden, 0.0) @ weight.T + bias
+    gradient = layers[-1][0][output] * active[-1]
+    for (weight, _), on in zip(layers[-2::-1], active[-2::-1], strict=True):
+        gradient = gradient @ weight * on
+    return np.asarray(gradient)
 
 
 class _Rows(NamedTuple):
