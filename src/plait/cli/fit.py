@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.contracts import Json, Side
-    from plait.data.findings import Finding
     from plait.data.division import Division
+    from plait.data.findings import Finding
     from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
     from plait.judgement.fairness import FairnessReport
@@ -110,6 +111,8 @@ def fit(
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
     job = _Job.of(data, frame, schema, tables.of(schema), task, test, seed)
     _show_schema(screen, job)
+    for finding in job.leaks:
+        screen.note(str(finding))
     gate = _Gate(require_fair, favourable, threshold)
     gate.check(job)
     estimator = job.estimator(chosen)
@@ -168,6 +171,7 @@ class _Job:
     def test(self) -> pd.DataFrame | None:
         return self.division.test
 
+    @cached_property
     def leaks(self) -> tuple[Finding, ...]:
         """What would make the figures too good."""
         from plait.data.quality import leaking
@@ -351,6 +355,7 @@ def _record(
         "plan": dict(estimator.plan_),
         **dict(estimator.record_),
         "metrics": metrics,
+        "leaks": [finding.to_json() for finding in job.leaks],
     }
 
 

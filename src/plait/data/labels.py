@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Json
+from plait.contracts import Array, Column, Json
 from plait.errors import ArtifactError, InputError
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "is_class_target"]
 
 _KINDS = {"b": "number", "i": "number", "u": "number", "f": "number", "U": "string", "O": "string"}
 
@@ -120,3 +120,11 @@ def _from_objects(values: Array) -> Array:
         return values.astype(np.float64)
     listed = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise InputError(f"the target mixes labels of types {listed}; make them one of bool, int, float or str")
+
+
+def is_class_target(cells: Column) -> bool:
+    """Whether a target is classes: text, booleans, or at most 10 distinct whole numbers."""
+    if cells.values.dtype.kind != "f":
+        return cells.values.dtype.kind in "bO"
+    distinct = np.unique(cells.values[cells.present])
+    return len(distinct) <= 10 and bool((np.isfinite(distinct) & (np.floor(distinct) == distinct)).all())

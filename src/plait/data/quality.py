@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from plait.contracts import Array, Column, Json
+from plait.data import aggregates, future, leaks, oddities, personal, twins
+from plait.data.across import across, within
 from plait.data.faults import ROWS, counted, look
+from plait.data.findings import Finding, by_column
 from plait.data.frame import as_frame, column, seconds
-from plait.data.read import as_json, content
+from plait.data.labels import is_class_target
+from plait.data.moving import moved
+from plait.data.read import as_json
 from plait.data.roles import identifies, named_identifier, sample
 from plait.data.schema import ColumnSpec, Schema
 from plait.errors import InputError, SchemaError
@@ -22,14 +25,7 @@ from plait.errors import InputError, SchemaError
 if TYPE_CHECKING:
     from plait.contracts import Side
 
-__all__ = ["ColumnReport", "Inspection", "inspect", "is_class_target"]
-
-ALMOST = 0.99  # AUC or |rank correlation| from which one column is taken for a copy of the target
-ENOUGH = 30  # rows under which near-perfect prediction by one column proves little
-ONE_SIDED = 0.2  # share of a class that values without any other class may hold
-MAJORITY = 0.6  # share of all rows above which a class is expected to be alone somewhere
-FEW = 10  # rows of a class under which it is not judged
-MAX_CLASSES = 10
+__all__ = ["ColumnReport", "Finding", "Inspection", "across", "inspect", "is_class_target", "leaking"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,8 @@ class ColumnReport:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found: the schema (given or inferred), a report a column, warnings about the whole, and the cells
-    of `rows_read` rows that no model could read (`plait.data.faults.counted`)."""
+    """What `inspect` found: the schema (given or inferred), a report a column, warnings about the whole, the cells of
+    `rows_read` rows that no model could read (`plait.data.faults.counted`), and all that is wrong as findings."""
 
     rows_seen: int
     schema: Schema
@@ -57,6 +53,7 @@ class Inspection:
     warnings: tuple[str, ...]
     faults: tuple[Json, ...] = ()
     rows_read: int = 0
+    findings: tuple[Finding, ...] = ()
 
     def rows(self) -> list[dict[str, str]]:
         """One dict of texts a column, in order, for a table."""
@@ -80,6 +77,7 @@ class Inspection:
             "warnings": list(self.warnings),
             "faults": list(self.faults),
             "rows_read": self.rows_read,
+            "findings": [finding.to_json() for finding in self.findings],
             "schema": self.schema.to_json(),
         }
 
@@ -135,24 +133,81 @@ def inspect(
             ignore=ignore,
             sides=sides,
         )
-    elif any((target, time, label_time, group, id, weight, sensitive, ignore, sides)):
+    elif any((target, time, label_time, group, id, weight, sensitive, ignore)):
         raise SchemaError("name the roles in the schema, or leave the schema out")
     cells = {str(name): column(table[name]) for name in table.columns}
     specs = {spec.name: spec for spec in schema.columns}
-    twins = _twins(cells)
-    target_cells = cells.get(schema.target or "")
-    leaks = {} if target_cells is None else _leaks(cells, target_cells, schema.names("source"))
+    findings = tuple(_findings(table, cells, schema, sides or {}))
+    said = by_column(findings)
     reports = []
     for name, own in cells.items():
         spec = specs.get(name, ColumnSpec(name, "ignored", why="not in the schema"))
-        warnings = [spec.why, leaks.get(name, ""), *_cell_warnings(own), *_role_warnings(table, own, spec.role)]
-        if name in twins:
-            warnings.append(f"same content as {twins[name]!r}")
         missing = 1.0 - float(own.present.mean()) if len(own) else 0.0
-        told = tuple(filter(None, warnings))
+        told = tuple(filter(None, (spec.why, *(finding.said for finding in said.get(name, ())))))
         reports.append(ColumnReport(name, spec.role, spec.modality, missing, _distinct(own), _examples(own), told))
+    whole = (*_whole(table, schema), *(f.said for f in findings if not f.columns or f.columns[0] not in cells))
     faults, looked = look(table, schema, read_rows)
-    return Inspection(len(table), schema, tuple(reports), tuple(_whole(table, schema)), tuple(counted(faults)), looked)
+    return Inspection(len(table), schema, tuple(reports), whole, tuple(counted(faults)), looked, findings)
+
+
+def _findings(
+    frame: pd.DataFrame, cells: Mapping[str, Column], schema: Schema, sides: Mapping[str, Side]
+) -> Iterator[Finding]:
+    """All that is wrong, what spoils a model most first."""
+    roles = {spec.name: spec.role for spec in schema.columns}
+    yield from _target_told(cells, schema)
+    yield from future.known_later(frame, cells, schema, sides)
+    yield from within(cells, schema)
+    for name, own in cells.items():
+        role = roles.get(name, "ignored")
+        yield from oddities.of_cells(own, role)
+        yield from _of_role(frame, own, role)
+    yield from twins.columns_alike(cells, schema)
+    yield from moved(frame, cells, schema)
+    yield from personal.find(frame, schema)
+
+
+def _target_told(cells: Mapping[str, Column], schema: Schema) -> Iterator[Finding]:
+    """Evidence, identifiers and an order of rows that give the target away."""
+    sources = schema.names("source")
+    aim = leaks.Aim.of(cells.get(schema.target or ""))
+    if aim is None:
+        return
+    told = list(leaks.columns_that_tell(cells, aim, sources))
+    yield from told
+    others = [name for name in sources if name not in {finding.columns[0] for finding in told}]
+    groups = [*others, *schema.names("group"), *schema.names("id"), *schema.names("sensitive")]
+    yield from aggregates.aggregates_of_the_target(cells, aim, others, groups)
+    identifiers = (*schema.names("id"), *schema.names("group"))
+    yield from leaks.order_that_tells(cells, aim, identifiers, in_time=_in_time(cells, schema))
+
+
+def leaking(
+    train: object, test: object | None, schema: Schema, sides: Mapping[str, Side] | None = None
+) -> tuple[Finding, ...]:
+    """What makes the figures of a fit too good: columns of the training rows that give the target away, what is known
+    only later, and what stands on both sides of the split (`across`).
+
+    Parameters
+    ----------
+    train, test
+        The rows to fit, with their target, and the rows to judge, or None.
+    schema, sides
+        What their columns are, and the long tables that it names.
+    """
+    frame = as_frame(train)
+    cells = {str(name): column(frame[name]) for name in frame.columns}
+    found = [*_target_told(cells, schema), *future.known_later(frame, cells, schema, sides or {})]
+    return (*found, *(() if test is None else across(train, test, schema)))
+
+
+def _in_time(cells: Mapping[str, Column], schema: Schema) -> bool:
+    """Whether the rows stand in the order of their time."""
+    if schema.time is None or schema.time not in cells:
+        return False
+    own = cells[schema.time]
+    values = own.values[own.present]
+    return values.dtype != object and bool((values[1:] >= values[:-1]).all())
 
 
 def _whole(frame: pd.DataFrame, schema: Schema) -> list[str]:
@@ -167,31 +222,9 @@ def _whole(frame: pd.DataFrame, schema: Schema) -> list[str]:
     return warnings
 
 
-def is_class_target(cells: Column) -> bool:
-    """Whether a target is classes: text, booleans, or at most 10 distinct whole numbers."""
-    if cells.values.dtype.kind != "f":
-        return cells.values.dtype.kind in "bO"
-    distinct = np.unique(cells.values[cells.present])
-    return len(distinct) <= 10 and bool((np.isfinite(distinct) & (np.floor(distinct) == distinct)).all())
-
-
-def _cell_warnings(cells: Column) -> list[str]:
-    values = cells.values[cells.present]
-    if values.dtype.kind == "f":
-        infinite = int(np.isinf(values).sum())
-        return [f"{infinite:,} infinite values"] if infinite else []
-    kinds = Counter(_kind(cell) for cell in values) if values.dtype == object else Counter[str]()
-    if len(kinds) < 2:
-        return []
-    return ["mixed types: " + ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())]
-
-
-def _kind(cell: object) -> str:
-    if isinstance(cell, bool | np.bool_):
-        return "bool"
-    if isinstance(cell, int | float | np.number):
-        return "number"
-    return (list if isinstance(cell, tuple | np.ndarray) else type(cell)).__name__
+def _of_role(frame: pd.DataFrame, cells: Column, role: str) -> Iterator[Finding]:
+    for said in _role_warnings(frame, cells, role):
+        yield Finding("role", (cells.name,), "warning", said)
 
 
 def _role_warnings(frame: pd.DataFrame, cells: Column, role: str) -> list[str]:
@@ -248,110 +281,3 @@ def _as_text(cell: object) -> str:
     if isinstance(cell, bytes):
         return f"{len(cell):,} bytes"
     return cell if isinstance(cell, str) else as_json(cell)
-
-
-def _twins(cells: dict[str, Column]) -> dict[str, str]:
-    """Columns with the content of an earlier one, by name."""
-    first: dict[bytes, str] = {}
-    twins = {}
-    for name, own in cells.items():
-        if own.present.any():
-            same = first.setdefault(content(own), name)
-            if same != name:
-                twins[name] = same
-    return twins
-
-
-def _leaks(cells: Mapping[str, Column], target: Column, sources: Sequence[str]) -> dict[str, str]:
-    """Source columns that give the target away, by name, with how."""
-    known = target.present.copy()
-    if target.values.dtype.kind == "f":
-        known[known] = np.isfinite(target.values[known])
-    rows = np.flatnonzero(known)
-    if len(rows) < ENOUGH:
-        return {}
-    told = target.take(rows)
-    classes = is_class_target(told)
-    goals = _indicators(told.values) if classes else [_ranks(told.values)]
-    found = {name: _leak(cells[name].take(rows), goals, classes) for name in sources if name in cells}
-    return {name: how for name, how in found.items() if how}
-
-
-def _indicators(labels: Array) -> list[Array]:
-    """The rarest classes, each against the rest, as 0 and 1; one is enough for two classes."""
-    codes, distinct = pd.factorize(labels)
-    rarest = np.argsort(np.bincount(codes, minlength=len(distinct)), kind="stable")
-    return [(codes == one).astype(float) for one in rarest[: 1 if len(distinct) == 2 else MAX_CLASSES]]
-
-
-def _leak(cells: Column, goals: Sequence[Array], classes: bool) -> str:
-    seen = np.flatnonzero(cells.present)
-    own = cells.values[seen]
-    order = _ranks(own) if own.dtype.kind != "O" else None
-    levels = _levels(own)
-    for goal in goals:
-        if classes and len(seen) < len(cells) and _auc(_ranks(cells.present), goal, either=True) >= ALMOST:
-            return "likely leak: where it is missing tells the target"
-        wanted = goal[seen]
-        if len(seen) < ENOUGH or (wanted == wanted[0]).all():
-            continue
-        measure = _auc if classes else _correlation
-        strength = 0.0 if order is None else measure(order, wanted, either=True)
-        if levels is not None:
-            strength = max(strength, measure(_ranks(_mean_of_others(levels, wanted)), wanted, either=False))
-        if strength >= ALMOST:
-            return f"likely leak: alone it gives the target away ({'AUC' if classes else 'correlation'} {strength:.3f})"
-        if classes and order is not None and _pure_end(order, wanted) >= ONE_SIDED:
-            return "likely leak: its extreme values belong to one class only"
-    return ""
-
-
-def _pure_end(order: Array, goal: Array) -> float:
-    """Largest share of a class, other than a large majority, that lies at one end of the order almost by itself."""
-    rows = np.argsort(order, kind="stable")
-    found = 0.0
-    for along in (rows, rows[::-1]):
-        ends = np.flatnonzero(np.append(np.diff(order[along]) != 0, True))  # equal values stay together
-        far = ends + 1 >= ENOUGH
-        for one in (goal, 1 - goal):
-            if one.mean() <= MAJORITY:
-                inside = np.cumsum(one[along])[ends]
-                found = max(found, float(inside[far & (inside >= ALMOST * (ends + 1))].max(initial=0.0) / one.sum()))
-    return found
-
-
-def _levels(values: Array) -> npt.NDArray[np.int64] | None:
-    """Codes of the distinct cells, if they repeat enough to be judged one by one."""
-    try:
-        codes, distinct = pd.factorize(values)
-    except TypeError:  # lists and dicts
-        return None
-    return codes.astype(np.int64) if 2 * len(distinct) <= len(codes) else None
-
-
-def _mean_of_others(levels: Array, goal: Array) -> Array:
-    """Mean of `goal` over the other rows of the same level, so that chance in small levels does not count."""
-    sums, counts = np.bincount(levels, goal), np.bincount(levels)
-    alone = counts[levels] == 1
-    return np.where(alone, goal.mean(), (sums[levels] - goal) / np.maximum(counts[levels] - 1, 1))
-
-
-def _ranks(values: Array) -> Array:
-    return pd.Series(values).rank().to_numpy(np.float64)
-
-
-def _auc(ranks: Array, positive: Array, *, either: bool) -> float:
-    """Area under the ROC curve of scores with these ranks; of the better direction if `either`. 0 for few rows."""
-    ones = positive.sum()
-    zeros = len(positive) - ones
-    if min(ones, zeros) < FEW:
-        return 0.0
-    area = float((ranks[positive > 0].sum() - ones * (ones + 1) / 2) / (ones * zeros))
-    return max(area, 1 - area) if either else area
-
-
-def _correlation(ranks: Array, goal: Array, *, either: bool) -> float:
-    if np.ptp(ranks) == 0:
-        return 0.0
-    found = float(np.corrcoef(ranks, goal)[0, 1])
-    return abs(found) if either else found

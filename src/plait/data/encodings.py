@@ -1,0 +1,74 @@
+"""In which encoding a text was written, and whether one was read in the wrong one."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["garbled", "guess"]
+
+CHINESE = 0.2  # share of the characters beyond ASCII from which common Chinese ones tell GB 18030
+LATIN = 0.5  # share of accented letters in a text that no European language has
+
+# UTF-8 read as Windows-1252 or Latin-1, bytes that were lost, and what GBK makes of them.
+_TRACES = re.compile(
+    "[ÂÃÐÑÅ][\u0080-\u00bf\u2018-\u201d\u2020-\u2026€™œžŸ]|[åæäçèé][\u0080-\u00bf][\u0080-\u00bf]"
+    "|â€|ï»¿|ï¿½|\ufffd|锟斤拷|烫烫烫"
+)
+_HIGH = re.compile("[\u00a1-\u00ff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+# The hundred commonest characters of written Chinese and of finance cover a fifth of any such text.
+_COMMON = frozenset(
+    "的一是不了在人有我他这中大来上个国和地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事"
+    "成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公"
+    "司银行贷款客户账卡元月万金额张王李北京上海市省区路号"
+)
+
+
+def garbled(text: str) -> bool:
+    """Whether a text shows that its bytes were read in the wrong encoding.
+
+    Found are UTF-8 read as Windows-1252 (``Ã©`` for ``é``), lost bytes (U+FFFD), and GB 18030 read as Latin-1.
+    """
+    if text.isascii():
+        return False
+    if found := _TRACES.search(text):
+        return found.group()[0] not in "ÂÃÐÑÅåæäçèé" or _undone(text, found.start())
+    high = _HIGH.findall(text)
+    if len(high) < 4 or len(high) < LATIN * len(text.replace(" ", "")):
+        return False
+    try:
+        again = text.encode("latin-1").decode("gb18030")
+    except UnicodeError:
+        return False
+    return len(_HAN.findall(again)) * 2 >= len(high) * 0.9
+
+
+def _undone(text: str, at: int) -> bool:
+    """Whether the signs from `at` on become one character of UTF-8 when the mistake is undone."""
+    for wrong in ("cp1252", "latin-1"):
+        for length in (2, 3, 4):
+            try:
+                if len(text[at : at + length].encode(wrong).decode("utf-8")) == 1:
+                    return True
+            except UnicodeError:
+                continue
+    return False
+
+
+def guess(data: bytes) -> str:
+    """The likeliest encoding of bytes that are not UTF-8: utf-16, gb18030, cp1252 or latin-1."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    some = data[:200_000]
+    try:
+        text = some.decode("gb18030", "strict" if len(some) == len(data) else "ignore")
+    except UnicodeDecodeError:
+        text = ""
+    beyond = [sign for sign in text if not sign.isascii()]
+    if beyond and sum(sign in _COMMON for sign in beyond) >= CHINESE * len(beyond):
+        return "gb18030"
+    try:
+        some.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
