@@ -24,7 +24,8 @@ class Place:
         ``"span"``: first character and the one after the last. ``"box"``: left, top, right, bottom in 0..1 of width
         and height. ``"seconds"``, ``"frames"``: begin and end in seconds. ``"steps"``, ``"records"``, ``"items"``:
         first, and the one after the last, oldest first. ``"points"``: centre x, y, z and radius, in the exhibit's
-        coordinates. ``"link"``: number of the neighbour in the exhibit.
+        coordinates. ``"link"``: number of the neighbour in the exhibit; of several, the first and the one after the
+        last.
     label
         The place in words: the text itself, ``"1.5 to 2.0 s"``, ``"steps 12 to 15"``.
     """

@@ -46,7 +46,7 @@ def _page(rng: np.random.Generator, told: bool) -> tuple[bytes, Box]:
     image = Image.new("RGB", (WIDE, HIGH), tuple(rng.integers(236, 256, 3).tolist()))
     draw = ImageDraw.Draw(image)
     for y in range(10, HIGH - 14, 13):
-        draw.text((rng.integers(6, 40), y), words(rng, PRINTED, 2, 4), (110, 110, 116), font("sans", 8))
+        draw.text((float(rng.integers(6, 40)), y), words(rng, PRINTED, 2, 4), (110, 110, 116), font("sans", 8))
     taken: list[Box] = []
     for k in range(rng.integers(2, 4)):
         where = _free(rng, taken)

@@ -6,6 +6,7 @@ others, cannot move them by a rounding error.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -143,6 +144,28 @@ class LinkTable:
         self.stride = len(self.moments) + 1
         self.ranks: dict[int, npt.NDArray[np.float64]] = {}
         self._sort()
+
+    def part(self, links: Whole) -> LinkTable:
+        """The table of some of its links, by number and rising; moments stay those of the whole.
+
+        So does PageRank, as far as it was asked for.
+        """
+        found = copy.copy(self)
+        found.kept, found.rank = self.kept[links], self.rank[links]
+        both = np.concatenate([self.source[links], self.target[links]])
+        names, codes = np.unique(both, return_inverse=True)
+        found.entities = self.entities[names]
+        found.source, found.target = codes[: len(links)], codes[len(links) :]
+        found.ranks = {seen: ranks[names] for seen, ranks in self.ranks.items()}
+        for name in ("sums_out", "sums_in", "sums", "attribute_sums", "kind_sums"):
+            found.__dict__.pop(name, None)
+        if self.layout.amount is not None:
+            found.amount = self.amount[links]
+        if self.layout.kind is not None:
+            found.kind = self.kind[links]
+        found.attributes = self.attributes[np.concatenate([links, len(self.kept) + links])]
+        found._sort()
+        return found
 
     def _sort(self) -> None:
         size, stride, rank = len(self.entities), self.stride, self.rank

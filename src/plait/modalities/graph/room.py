@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -14,10 +14,12 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Fault,
     Features,
     FitContext,
     Json,
+    Place,
     Ragged,
     Side,
     Source,
@@ -25,12 +27,14 @@ from plait.contracts import (
 )
 from plait.data.source_options import refuse_newer
 from plait.data.splits import inner_folds
-from plait.errors import ConfigError, unknown
+from plait.data.versions import versions
+from plait.errors import ConfigError, DataError, unknown
 from plait.modalities.graph.activity import Rows, activity
 from plait.modalities.graph.entities import endpoints, entities
 from plait.modalities.graph.labels import Labels, Near, columns_of
 from plait.modalities.graph.layout import Layout
 from plait.modalities.graph.links import LinkTable
+from plait.modalities.graph.places import Surroundings
 from plait.modalities.graph.structure import Around, structure
 from plait.modalities.graph.tokens import described, width_of
 
@@ -166,15 +170,15 @@ class Graph:
         moment = np.full(len(column), np.nan) if column.row_time is None else column.row_time
         moment = np.where(np.isnan(moment), np.inf, moment)
         arrays: dict[str, Array | Ragged] = {"entity": np.where(present, hashes, np.uint64(0)), "moment": moment}
-        arrays |= self._neighbourhoods(column.side, hashes, present, moment)
+        if self._layout is None or column.side is None:
+            arrays |= _nothing(len(hashes), len(self._names), 0 if self._layout is None else width_of(self._layout))
+        else:
+            arrays |= self._neighbourhoods(self._compiled(column.side), hashes, present, moment)
         return Batch(arrays, present, tuple(faults))
 
     def _neighbourhoods(
-        self, side: Side | None, hashes: Array, present: Array, moment: npt.NDArray[np.float64]
+        self, table: LinkTable, hashes: Array, present: Array, moment: npt.NDArray[np.float64]
     ) -> dict[str, Array | Ragged]:
-        if self._layout is None or side is None:
-            return _nothing(len(hashes), len(self._names), 0 if self._layout is None else width_of(self._layout))
-        table = self._compiled(side)
         all_rows = Rows.of(table, np.where(present, table.code(hashes), -1), moment)
         parts = []
         for start in range(0, max(len(hashes), 1), BLOCK):
@@ -278,6 +282,45 @@ class Graph:
         features = 0 if self._layout is None else width_of(self._layout)
         encoder: Encoder = make(width=width, own=len(self._names), features=features, kinds=kinds + 1)
         return encoder
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """The neighbours of the entity, the weightiest one by one, the others in groups."""
+        whole = self._one(columns[0], row)
+        return self._around(columns[0], whole).places(most, within) if whole.present[0] else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """All links between the entity and neighbours that are not kept are taken out; PageRank stays as it was."""
+        (column,) = columns
+        whole = self._one(column, row)
+        around = self._around(column, whole) if whole.present[0] else None
+
+        def without(gone: npt.NDArray[np.bool_]) -> Batch:
+            assert around is not None
+            left = around.without([place for place, out in zip(places, gone, strict=True) if out])
+            entity, moment = _array(whole, "entity"), _array(whole, "moment")
+            read = self._neighbourhoods(left, entity, whole.present, moment)
+            return Batch({"entity": entity, "moment": moment, **read}, whole.present)
+
+        return versions(whole, kept, without)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """The neighbours, the weightiest first: how many links, how much out and in, and when first and last."""
+        whole = self._one(columns[0], row)
+        if not whole.present[0]:
+            raise DataError(f"row {row} of column {self._column!r} has no entity to show")
+        return Exhibit("links", self._around(columns[0], whole).told())
+
+    def _one(self, column: Column, row: int) -> Batch:
+        return self.transform((column.take(np.array([row])),))
+
+    def _around(self, column: Column, whole: Batch) -> Surroundings:
+        assert column.side is not None
+        table = self._compiled(column.side)
+        return Surroundings.of(table, Rows.of(table, table.code(_array(whole, "entity")), _array(whole, "moment")))
 
     def state(self) -> State:
         layout = None if self._layout is None else self._layout.to_json()
