@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from plait import __version__
+from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.evaluate import evaluate
 from plait.cli.fair import fair
@@ -37,7 +38,17 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_plait)
-    verbs: tuple[Callable[..., None], ...] = (inspect, fit, predict, evaluate, fair, list_parts, report, demo)
+    verbs: tuple[Callable[..., None], ...] = (
+        inspect,
+        fit,
+        predict,
+        evaluate,
+        compare,
+        fair,
+        list_parts,
+        report,
+        demo,
+    )
     for verb in verbs:
         made.command(verb.__name__.removesuffix("_parts"))(verb)
     return made

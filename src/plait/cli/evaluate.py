@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.decisions import Amount, Asked, Cost, Lift, SliceBy
 from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
 from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
@@ -19,6 +20,10 @@ def evaluate(
     model: Model,
     data: Data,
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw curves into this folder.")] = None,
+    slice_by: SliceBy = None,
+    cost: Cost = None,
+    amount: Amount = None,
+    lift: Lift = False,
     require_fair: RequireFair = None,
     favourable: Favourable = None,
     threshold: Threshold = 0.5,
@@ -43,8 +48,10 @@ def evaluate(
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
+    asked = Asked.of(frame, slice_by, cost, amount, lift)
     with screen.progress() as report, running(report):
-        evaluation = estimator.evaluate(frame, target, weight, sides=tables)
+        judged = estimator.judge(frame, target, weight, sides=tables)
+        evaluation = judged.evaluate()
     say_faults(screen, evaluation.faults)
     screen.say(str(evaluation))
     if pictures is not None:
@@ -52,15 +59,16 @@ def evaluate(
 
         for path in draw(evaluation, pictures):
             screen.note(f"drew {path}")
+    told = {**evaluation.to_json(), **asked.show(judged, screen, pictures)}
     if require_fair is None:
-        screen.result(evaluation.to_json())
+        screen.result(told)
         return
     from plait.judgement.fairness import fairness
 
-    judged = fairness(
+    fair = fairness(
         estimator, frame, target, favourable=favourable, threshold=threshold, sample_weight=weight, sides=tables
     )
     screen.heading("fairness")
-    screen.say(str(judged))
-    screen.result({**evaluation.to_json(), "fairness": judged.to_json()})
-    refuse(screen, judged.refusal(require_fair))
+    screen.say(str(fair))
+    screen.result({**told, "fairness": fair.to_json()})
+    refuse(screen, fair.refusal(require_fair))
