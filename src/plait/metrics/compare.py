@@ -14,10 +14,10 @@ import numpy as np
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError
 from plait.metrics.checked import alike, scores_of, truth_of
-from plait.metrics.intervals import Estimate, bootstrap
+from plait.metrics.intervals import bootstrap
 from plait.metrics.measures import chosen, measures_of
 from plait.metrics.permutation import against_other
-from plait.metrics.shown import aligned, between, chance, number, plain
+from plait.metrics.shown import Span, aligned, between, chance, number, plain
 from plait.metrics.weights import as_weight
 
 __all__ = ["CANNOT_TELL", "McNemar", "Pair", "Paired", "compare", "mcnemar"]
@@ -40,7 +40,7 @@ class Pair:
     higher_is_better: bool
     first: float
     second: float
-    difference: Estimate
+    difference: Span
     verdict: str
 
 

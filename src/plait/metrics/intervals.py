@@ -16,22 +16,15 @@ import numpy as np
 
 from plait.contracts import Array
 from plait.errors import ConfigError, InputError
+from plait.metrics.shown import Span
 from plait.metrics.weights import as_weight
 
-__all__ = ["Bootstrap", "Estimate", "Interval", "Metric", "bootstrap"]
+__all__ = ["Bootstrap", "Interval", "Metric", "bootstrap"]
 
 Metric: TypeAlias = Callable[[Array, Array, Array], Array]
 """(targets ``N``, scores ``N`` or ``N x C``, weight ``N`` or ``R x N``) to one figure, or ``M``, for each sample."""
 
 BLOCK = 1 << 19  # weights held at once: 4 MB, small enough to stay near the processor
-
-
-class Estimate(NamedTuple):
-    """One figure and its interval as plain numbers; NaN where undefined."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Interval(NamedTuple):
@@ -41,9 +34,9 @@ class Interval(NamedTuple):
     low: Array
     high: Array
 
-    def at(self, i: int) -> Estimate:
+    def at(self, i: int) -> Span:
         """The ``i``-th of ``M`` figures."""
-        return Estimate(float(self.value[i]), float(self.low[i]), float(self.high[i]))
+        return Span.of([each[i] for each in self])
 
 
 @dataclass(frozen=True)

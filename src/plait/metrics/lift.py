@@ -9,8 +9,8 @@ import numpy as np
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError
 from plait.metrics.checked import positive
-from plait.metrics.intervals import Estimate, bootstrap
-from plait.metrics.shown import aligned, count, number, plain
+from plait.metrics.intervals import bootstrap
+from plait.metrics.shown import Span, aligned, count, number, plain
 from plait.metrics.weights import as_weight, ratio
 
 __all__ = ["Band", "LiftTable", "lift_table"]
@@ -45,10 +45,10 @@ class Band:
     highest: float
     lowest: float
     predicted: float
-    rate: Estimate
+    rate: Span
     lift: float
     selected: float
-    gain: Estimate
+    gain: Span
     fpr: float
     ks: float
 

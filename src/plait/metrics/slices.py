@@ -19,9 +19,9 @@ from plait.errors import ConfigError, InputError
 from plait.metrics.checked import scores_of, truth_of
 from plait.metrics.correction import holm, normal_p
 from plait.metrics.cuts import cut
-from plait.metrics.intervals import Bootstrap, Estimate, Metric, bootstrap
+from plait.metrics.intervals import Bootstrap, Metric, bootstrap
 from plait.metrics.measures import measures_of
-from plait.metrics.shown import aligned, between, chance, number, plain
+from plait.metrics.shown import Span, aligned, between, chance, number, plain
 from plait.metrics.weights import as_weight
 
 __all__ = ["Slice", "Slices", "slices"]
@@ -60,9 +60,9 @@ class Slice:
     share: float
     observed: float
     predicted: float
-    figure: Estimate
+    figure: Span
     rest: float
-    difference: Estimate
+    difference: Span
     p: float
     verdict: str
 
@@ -74,7 +74,7 @@ class Slices:
     n: int
     metric: str
     higher_is_better: bool
-    figure: Estimate
+    figure: Span
     slices: tuple[Slice, ...]
     notes: tuple[str, ...]
     level: float

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError, InputError
 from plait.metrics.checked import positive
-from plait.metrics.intervals import Estimate, bootstrap
-from plait.metrics.shown import aligned, between, number, plain
+from plait.metrics.intervals import bootstrap
+from plait.metrics.shown import Span, aligned, between, number, plain
 from plait.metrics.weights import as_weight, finite, ratio
 
 __all__ = [
@@ -102,7 +102,7 @@ class Threshold:
     precision: float
     recall: float
     fpr: float
-    cost: Estimate
+    cost: Span
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class ThresholdTable:
     implied: Threshold
     everyone: float
     no_one: float
-    saving: Estimate
+    saving: Span
     level: float
     resamples: int
     notes: tuple[str, ...]
@@ -388,7 +388,7 @@ def _costs_at(thresholds: Array, scores: Array, left: Array, step: Array, weight
     return cost
 
 
-def _threshold(mark: float, chosen: Array, hit: Array, weight: Array, cost: Estimate) -> Threshold:
+def _threshold(mark: float, chosen: Array, hit: Array, weight: Array, cost: Span) -> Threshold:
     mass, true = weight @ chosen, weight @ (chosen & hit)
     false = mass - true
     share = ratio(
