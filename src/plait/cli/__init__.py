@@ -18,6 +18,7 @@ from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
 from plait.cli.list import list_parts
+from plait.cli.overview import overview
 from plait.cli.predict import predict
 from plait.cli.report import report
 from plait.errors import PlaitError, unknown
@@ -44,6 +45,7 @@ def app() -> typer.Typer:
         predict,
         evaluate,
         compare,
+        overview,
         fair,
         list_parts,
         report,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plait.cli.tables import LongTables
     from plait.data.schema import Schema
 
-__all__ = ["rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
+__all__ = ["label_of", "rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
 
 SHOWN = 8  # kinds of faults that are shown
 
@@ -102,6 +102,20 @@ def weight_of(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.float64] | 
             f"weight column {schema.weight!r} is no finite number of 0 or more in {wrong} row(s); mend them"
         )
     return weight
+
+
+def label_of(said: str, classes: npt.NDArray[Any]) -> Any:
+    """The class whose label reads as it was written on the command line.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    by_text = {str(label): label for label in classes.tolist()}
+    if said not in by_text:
+        raise unknown("class", said, by_text)
+    return by_text[said]
 
 
 def say_faults(screen: Screen, faults: Sequence[Mapping[str, Any]]) -> None:

@@ -98,11 +98,15 @@ def picture(figure: Canvas, form: Literal["png", "svg"] = "png") -> bytes:
     import matplotlib
     from matplotlib.text import Text
 
-    families = list(_fonts())
+    own, *_ = _fonts().values()
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_fontfamily(families)
         text.set_parse_math(False)  # a label like "$5 to $10" is no formula
+        if all(own.get_char_index(ord(char)) for char in text.get_text()):
+            text.set_fontfamily([*_fonts()][:1])
+        else:
+            text.set_fontfamily([*_fonts()])
+            text.set_fontweight("normal")  # fonts with Chinese glyphs seldom have a bold form
     held = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "plait"}):
         figure.savefig(held, format=form, metadata={"Date": None} if form == "svg" else None)
