@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +18,9 @@ from plait.evidence import Fitted, View
 __all__ = ["AUTO", "Calibrated", "Choice", "choose", "plain"]
 
 NONE, AUTO = "none", "auto"
+CLEARLY = 2.0  # standard errors by which a calibrator must beat doing nothing
+
+Rows = npt.NDArray[np.float64]
 
 
 class Calibrated(Fitted):
@@ -61,13 +64,14 @@ class Choice:
     """A calibrator (None: scores stay as they are) and how it was chosen.
 
     `losses` are the log losses on rows that each candidate was not fitted on, ``"none"`` among them, from simple to
-    free; `excess` is by how much each exceeds the least, and `errors` the standard errors of that.
+    free; `gains` is by how much each is better than none, and `errors` the standard errors of that. They are empty
+    where the rows cannot be divided.
     """
 
     calibrator: Calibrator | None
     rows: int
     losses: Mapping[str, float]
-    excess: Mapping[str, float]
+    gains: Mapping[str, float]
     errors: Mapping[str, float]
 
     @property
@@ -79,7 +83,7 @@ class Choice:
             "method": self.method,
             "rows": self.rows,
             "log_loss": dict(self.losses),
-            "excess": dict(self.excess),
+            "gain": dict(self.gains),
             "standard_error": dict(self.errors),
         }
 
@@ -88,9 +92,10 @@ def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -
     """Fit a calibrator on scores of rows that the model was not fitted on.
 
     ``"auto"`` judges every registered one, and doing nothing, by log loss on rows that it was not fitted on in turn
-    (past to future where the rows have a time, else in five folds), and takes the one of least freedom that is not
-    worse than the best by more than a standard error of their paired difference (the one-standard-error rule of
-    Breiman et al., 1984). It is then fitted on all rows.
+    (past to future where the rows have a time, else in five folds). Of the calibrators it takes the one of least
+    freedom that is not worse than the best by more than a standard error of their paired difference (the
+    one-standard-error rule of Breiman et al., 1984), and only if that one beats doing nothing by two. It is then fitted
+    on all rows.
 
     Parameters
     ----------
@@ -109,43 +114,55 @@ def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -
         If the rows that count are of one class.
     """
     named = {name: registry.get("calibrators", name) for name in registry.names("calibrators")}
-    order = [NONE, *sorted(named, key=lambda name: (named[name].freedom, name))]
-    if method not in (AUTO, *order):
-        raise unknown("calibration method", method, (AUTO, *order))
+    order = sorted(named, key=lambda name: (named[name].freedom, name))
+    if method not in (AUTO, NONE, *order):
+        raise unknown("calibration method", method, (AUTO, NONE, *order))
     if head.task == "regression":
         raise ConfigError("calibration is for classes, and this model predicts values; conformalize gives intervals")
     if len(np.unique(context.targets[context.weight > 0])) < 2:
         raise DataError("the rows to calibrate on are of one class; at least two are needed")
-    losses, excess, errors = _judged(head, np.asarray(scores, np.float64), context, order, named)
+    scores = np.asarray(scores, np.float64)
+    rows = _judged(head, scores, context, {NONE: None, **{name: named[name] for name in order}})
+    means = {name: float(loss.mean()) for name, loss in rows.items()}
+    gains = {name: _difference(rows[NONE], loss) for name, loss in rows.items() if name != NONE}
     if method == AUTO:
-        method = next((name for name in order if name in excess and excess[name] <= errors[name]), NONE)
+        method = _simplest(rows, gains, order) if rows else NONE
     fitted = None if method == NONE else named[method]().fit(scores, context.targets, context.weight)
-    return Choice(fitted, len(context), losses, excess, errors)
+    told = {name: gain for name, (gain, _) in gains.items()}, {name: error for name, (_, error) in gains.items()}
+    return Choice(fitted, len(context), means, *told)
 
 
 def _judged(
-    head: Head, scores: Array, context: FitContext, order: list[str], named: Mapping[str, type[Calibrator]]
-) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """Held-out log loss of each candidate, what it exceeds the least by, and the standard error of that."""
+    head: Head, scores: Array, context: FitContext, candidates: Mapping[str, type[Calibrator] | None]
+) -> dict[str, Rows]:
+    """Log loss of each held-out row under each candidate, weighted so that their mean is the loss."""
     pairs = inner_pairs(context, few=len(context) + 1)
     if not pairs:
-        return {}, {}, {}
+        return {}
     judged = np.concatenate([judge for _, judge in pairs])
     targets, weight = context.targets[judged], context.weight[judged]
-    rows: dict[str, npt.NDArray[np.float64]] = {}
+    found: dict[str, Rows] = {}
+    for name, kind in candidates.items():
+        parts = [scores[judge] for _, judge in pairs]
+        if kind is not None:
+            makers = (kind().fit(scores[fit], context.targets[fit], context.weight[fit]) for fit, _ in pairs)
+            parts = [made(part) for made, part in zip(makers, parts, strict=True)]
+        found[name] = head.error(np.concatenate(parts), targets, weight) / weight.mean()
+    return found
+
+
+def _simplest(rows: Mapping[str, Rows], gains: Mapping[str, tuple[float, float]], order: Sequence[str]) -> str:
+    """The calibrator of least freedom that the best one does not clearly beat, if it clearly beats none."""
+    best = rows[min(order, key=lambda name: rows[name].mean())]
     for name in order:
-        parts = []
-        for fit, judge in pairs:
-            said = scores[judge]
-            if name != NONE:
-                said = named[name]().fit(scores[fit], context.targets[fit], context.weight[fit])(said)
-            parts.append(said)
-        rows[name] = head.error(np.concatenate(parts), targets, weight)
-    total = float(weight.sum())
-    best = min(rows.values(), key=lambda loss: float(loss.sum()))
-    over = {name: loss - best for name, loss in rows.items()}
-    return (
-        {name: float(loss.sum()) / total for name, loss in rows.items()},
-        {name: float(loss.sum()) / total for name, loss in over.items()},
-        {name: float(loss.std()) * len(loss) ** 0.5 / total for name, loss in over.items()},
-    )
+        worse, error = _difference(rows[name], best)
+        if worse <= error:
+            gain, error = gains[name]
+            return name if gain > CLEARLY * error else NONE
+    return NONE
+
+
+def _difference(rows: Rows, others: Rows) -> tuple[float, float]:
+    """Mean of the paired difference of two losses, and its standard error."""
+    apart = rows - others
+    return float(apart.mean()), float(apart.std() / np.sqrt(len(apart)))

@@ -13,6 +13,8 @@ from plait.conformal.promise import Wanted, intervals, sets
 from plait.contracts import Array, FitContext, Side
 from plait.errors import ConfigError, DataError, unknown
 from plait.evidence import View
+from plait.metrics.calibration import CalibrationReport, calibration_report
+from plait.metrics.coverage import CoverageReport, coverage_of_intervals, coverage_of_sets
 from plait.model import Model, single_threaded_blas
 
 if TYPE_CHECKING:
@@ -82,6 +84,33 @@ class Calibrating:
             frame, context = self._known(X, y, sample_weight)
             model.calibrate(method, (model.batches(frame, sides), context))
         return self
+
+    def calibration_report(
+        self, X: object, y: object, sample_weight: object = None, *, sides: Mapping[str, Side] | None = None
+    ) -> CalibrationReport:
+        """How well probabilities come true on other rows, against chance and over time.
+
+        Raises
+        ------
+        ConfigError
+            If the model predicts values.
+        """
+        model = self._fitted_model()
+        if model.head.task == "regression":
+            raise ConfigError("a calibration report is of classes, and this model predicts values: see coverage_report")
+        frame, context = self._known(X, y, sample_weight)
+        said = model.predict(frame, sides)
+        classes = [] if said.classes is None else said.classes.tolist()
+        two = len(classes) == 2
+        return calibration_report(
+            context.targets.astype(np.int64),
+            said.values[:, 1] if two else said.values,
+            context.weight,
+            time=context.time,
+            what=f"{model.schema.target or 'class'}: {classes[-1]}",
+            dated=context.time is None or frame[model.schema.time].dtype.kind not in "biuf",
+            seed=int(model.record["seed"]),
+        )
 
     def conformalize(
         self,
@@ -168,6 +197,30 @@ class Calibrating:
         view = View(model.batches(frame, sides), model.rooms)
         with single_threaded_blas():
             return intervals(held, model.fitted.predict(view.batches), view, _groups(frame, by))
+
+    def coverage_report(
+        self, X: object, y: object, sample_weight: object = None, *, sides: Mapping[str, Side] | None = None
+    ) -> CoverageReport:
+        """What the promise is worth on other rows: how often sets or intervals hold the truth, and how large they are.
+
+        Raises
+        ------
+        ConfigError
+            If `conformalize` was not called.
+        """
+        model = self._fitted_model()
+        frame, context = self._known(X, y, sample_weight)
+        held = model.conformal
+        if held is None:
+            raise ConfigError("the model promises nothing yet; call conformalize with rows that it was not fitted on")
+        groups = _groups(frame, held.groups.by)
+        if model.head.task == "regression":
+            truth = model.head.decode(context.targets[:, None]).values
+            ends = self.predict_interval(X, sides=sides)
+            return coverage_of_intervals(ends, truth, held.coverage, weight=context.weight, groups=groups)
+        said = self.predict_set(X, sides=sides)
+        labels = np.asarray(model.head.decode(model.head.prior[None]).classes).tolist()
+        return coverage_of_sets(said, context.targets, labels, held.coverage, weight=context.weight, groups=groups)
 
     def _known(self, X: object, y: object, sample_weight: object) -> tuple[pd.DataFrame, FitContext]:
         """Rows and what is known of them, with as many labels."""

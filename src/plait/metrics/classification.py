@@ -27,7 +27,9 @@ __all__ = [
     "brier",
     "confusion_matrix",
     "ece",
+    "equal_mass",
     "f1",
+    "judged",
     "ks",
     "log_loss",
     "macro",
@@ -39,6 +41,7 @@ __all__ = [
     "reliability",
     "roc_auc",
     "roc_curve",
+    "wilson",
 ]
 
 Z95 = 1.959963984540054  # standard normal quantile of a two-sided 95% interval
@@ -209,24 +212,45 @@ def ece(targets: Array, probabilities: Array, weight: Array | None = None, bins:
     equal probability share a bin. Source: Naeini et al. 2015, with equal-mass bins (Nixon et al. 2019).
     """
     targets, probabilities, weight = _checked(targets, probabilities, weight)
-    predicted, observed = _calibration(targets, probabilities)
+    predicted, observed = judged(targets, probabilities)
     gaps = np.zeros((len(targets), bins))
-    gaps[np.arange(len(targets)), _bins(predicted, bins)] = observed - predicted
+    gaps[np.arange(len(targets)), equal_mass(predicted, bins)] = observed - predicted
     return np.asarray(np.abs(weight @ gaps).sum(-1) / weight.sum(-1))
 
 
 def reliability(targets: Array, probabilities: Array, weight: Array | None = None, bins: int = 10) -> Reliability:
     """The bins behind `ece`, empty ones left out. With weights the Wilson interval uses Kish's effective count."""
     targets, probabilities, weight = _checked(targets, probabilities, weight)
-    predicted, observed = _calibration(targets, probabilities)
-    _, code, count = np.unique(_bins(predicted, bins), return_inverse=True, return_counts=True)
+    predicted, observed = judged(targets, probabilities)
+    _, code, count = np.unique(equal_mass(predicted, bins), return_inverse=True, return_counts=True)
     mass = np.bincount(code, weight)
     effective = ratio(mass**2, np.bincount(code, weight**2))
     share = ratio(np.bincount(code, weight * observed), mass)
-    centre = (share + Z95**2 / (2 * effective)) / (1 + Z95**2 / effective)
-    half = Z95 * np.sqrt(share * (1 - share) / effective + (Z95 / (2 * effective)) ** 2) / (1 + Z95**2 / effective)
-    made = ratio(np.bincount(code, weight * predicted), mass), share, centre - half, centre + half, count
+    made = ratio(np.bincount(code, weight * predicted), mass), share, *wilson(share, effective), count
     return Reliability(*(values[mass > 0] for values in made))
+
+
+def judged(targets: Array, probabilities: Array) -> tuple[Array, Array]:
+    """The probability of each row that calibration judges and whether it came true, ``N`` each.
+
+    Of two classes (probabilities ``N``) that of class 1, of more (``N x C``) that of the most likely class.
+    """
+    if probabilities.ndim == 1:
+        return probabilities, targets == 1
+    return probabilities.max(1), probabilities.argmax(1) == targets
+
+
+def equal_mass(values: Array, bins: int) -> Array:
+    """Bin of each row (int ``N``, rising with the value) by how many rows lie below it: equal values share a bin."""
+    below = np.searchsorted(np.sort(values), values)
+    return below * bins // len(values)
+
+
+def wilson(share: Array, rows: Array) -> tuple[Array, Array]:
+    """95% interval of a share that was observed in so many rows (Wilson, JASA 1927)."""
+    centre = (share + Z95**2 / (2 * rows)) / (1 + Z95**2 / rows)
+    half = Z95 * np.sqrt(share * (1 - share) / rows + (Z95 / (2 * rows)) ** 2) / (1 + Z95**2 / rows)
+    return centre - half, centre + half
 
 
 def confusion_matrix(targets: Array, predicted: Array, classes: int, weight: Array | None = None) -> Array:
@@ -296,16 +320,3 @@ def _ranking(positive: Array, scores: Array, weight: Array) -> Ranking:
     tp[..., 1:] = np.cumsum(weight * positive[order], axis=-1)[..., ends]
     fp[..., 1:] = np.cumsum(weight * ~positive[order], axis=-1)[..., ends]
     return Ranking(tp, fp, np.concatenate([[np.inf], ordered[ends]]))
-
-
-def _calibration(targets: Array, probabilities: Array) -> tuple[Array, Array]:
-    """The judged probability of each row and whether it came true."""
-    if probabilities.ndim == 1:
-        return probabilities, targets == 1
-    return probabilities.max(1), probabilities.argmax(1) == targets
-
-
-def _bins(predicted: Array, bins: int) -> Array:
-    """Bin of each row by how many rows lie below it, so that equal values share a bin."""
-    below = np.searchsorted(np.sort(predicted), predicted)
-    return below * bins // len(predicted)
