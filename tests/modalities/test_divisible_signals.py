@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from plait import registry
-from plait.contracts import Batch, Column, FitContext, Nested, Place, Ragged, Side, Source
+from plait.contracts import Batch, Column, FitContext, Nested, Ragged, Side, Source
 
 
 def fitted(modality: str, columns: tuple[Column, ...], options: dict[str, Any] | None = None) -> Any:
