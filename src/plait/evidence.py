@@ -16,22 +16,28 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from plait.classical.shares import gathered
 from plait.contracts import (
     Array,
     Batch,
     Batches,
+    Contributions,
     Features,
+    FeatureShares,
     FitContext,
     Head,
     Json,
     Modality,
+    Origin,
+    Origins,
     Prediction,
     Sparse,
     State,
+    Traceable,
 )
 from plait.data.splits import inner_folds
 
-__all__ = ["Evidence", "Fitted", "Joined", "View", "join", "masked_copies"]
+__all__ = ["Evidence", "Fitted", "Joined", "View", "join", "masked_copies", "whole"]
 
 AT_ONCE = 8_192  # coalitions scored at once, which bounds memory
 
@@ -67,6 +73,32 @@ class Joined:
             wide = Sparse(indptr, wide.indices[kept], wide.data[kept], wide.width)
         return replace(self.features, values=values, present=self.features.present & seen, wide=wide)
 
+    def contributions(
+        self,
+        shares: FeatureShares,
+        rooms: Mapping[str, Modality],
+        score: npt.NDArray[np.float64],
+        part: str,
+    ) -> Contributions:
+        """What a learner tells of its features, by the columns of the frame that they are made of."""
+        told = {name: room.origins() if isinstance(room, Traceable) else Origins() for name, room in rooms.items()}
+        dense = []
+        for i, source in enumerate(self.sources):
+            names = self.features.names[int(self.starts[i]) : int(self.starts[i + 1])]
+            columns = told[source].features or [whole(rooms[source])] * len(names)
+            plain = (name.removeprefix(f"{source}.") if len(self.sources) > 1 else name for name in names)
+            dense += [Origin(source, column, name) for column, name in zip(columns, plain, strict=True)]
+
+        def term(place: int) -> Origin:
+            i = int(np.searchsorted(self.wide_starts, place, side="right")) - 1
+            source, j = self.sources[i], place - int(self.wide_starts[i])
+            own = told[source]
+            column = own.columns[j] if own.columns else whole(rooms[source])
+            return Origin(source, column, own.terms[j] if own.terms else "other terms")
+
+        origins, values = gathered(shares, self.features.wide, dense, term)
+        return Contributions(origins, values, shares.base, score, {part: shares.method})
+
     def only(self, source: str) -> Joined:
         """The features of one source, under their own names."""
         i = self.sources.index(source)
@@ -85,6 +117,11 @@ class Joined:
             whole.values[:, span], names, whole.present[:, span], whole.categorical[span], whole.covered[span], wide
         )
         return join({source: part}, len(whole))
+
+
+def whole(room: Modality) -> str:
+    """Where shares stand that belong to no single column: under the source's one column, or its own name."""
+    return room.source.columns[0] if len(room.source.columns) == 1 else room.source.name
 
 
 def join(parts: Mapping[str, Features], rows: int) -> Joined:
@@ -239,6 +276,28 @@ class Fitted(ABC):
     def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Scores of coalitions, none of them empty and all of them there: what `coalitions` is made of."""
         return self.scores(View(view.batches.take(rows), self.rooms, present))
+
+    def contributions(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """What adds up to one score of each row; `output` (int64 ``N``) says which of the ``K``.
+
+        Rows without any source have the prior as their base, and nothing else.
+        """
+        seen = np.asarray(view.batches.present.any(axis=1))
+        found = self.shares(view, output)
+        prior = np.asarray(self.head.prior, np.float64)[output]
+        return replace(
+            found,
+            values=np.where(seen[:, None], found.values, 0.0),
+            base=np.where(seen, found.base, prior),
+            score=np.where(seen, found.score, prior),
+            attention={name: np.where(seen, weights, 0.0) for name, weights in found.attention.items()},
+        )
+
+    def shares(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """What `contributions` is made of; all is residual where a fusion does not tell more."""
+        rows = np.arange(len(view))
+        prior = np.asarray(self.head.prior, np.float64)[output]
+        return Contributions((), np.zeros((len(view), 0)), prior, self.score(view)[rows, output])
 
     def predict(self, batches: Batches, present: Array | None = None) -> Prediction:
         """Predict rows; `present` (bool ``N x S`` or ``S``) hides sources. With nothing present: the prior."""

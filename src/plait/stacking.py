@@ -8,7 +8,7 @@ non-negative as in Breiman, Machine Learning 1996).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Head, Json, Modality, Progress, State
+from plait.contracts import Array, Contributions, Head, Json, Modality, Progress, State
 from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError
 from plait.evidence import Evidence, Fitted, View
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 FEW = 2_000  # rows under which held-out scores come from folds: one holdout would be too few
+MANY = 20_000  # the same for calibration, which is learned from nothing but those scores
 PULLS = (0.0003, 0.003, 0.03, 3.0)  # strengths of the pull to equal weights, as shares of the rows
 NEGLIGIBLE = 0.02  # weight under which a part leaves the model
 
@@ -85,6 +86,11 @@ class Part:
             return fitted.coalitions(view, rows, present)
         own = list(view.batches.sources).index(self.source)
         return fitted.coalitions(view.narrow(self.source), rows, present[:, own : own + 1])
+
+    def contributions(self, fitted: Fitted, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """What adds up to one score of each row, the method under the part's name."""
+        found = fitted.contributions(view if self.source is None else view.narrow(self.source), output)
+        return replace(found, methods=dict.fromkeys([self.name], "; ".join(found.methods.values())))
 
 
 def divisible(evidence: Evidence) -> bool:
@@ -272,6 +278,23 @@ class Stacked(Fitted):
         scores = [part.coalitions(fitted, view, rows, present) for part, fitted in self.parts]
         return np.asarray(np.where(np.asarray(some)[:, None], self.stack(np.stack(scores, axis=1)), self.head.prior))
 
+    def shares(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """The parts' own, weighted as their scores are; the base takes the bias."""
+        told = [part.contributions(fitted, view, output) for part, fitted in self.parts]
+        origins = tuple(dict.fromkeys(origin for found in told for origin in found.origins))
+        prior = np.asarray(self.head.prior, np.float64)[output]
+        base, values = prior + np.asarray(self.stack.bias)[output], np.zeros((len(view), len(origins)))
+        attention: dict[str, Array] = {}
+        attending = sum(weight for weight, found in zip(self.stack.weights, told, strict=True) if found.attention)
+        for weight, found in zip(self.stack.weights, told, strict=True):
+            base += weight * (found.base - prior)
+            values += weight * found.by(origins)
+            for source, share in found.attention.items():
+                attention[source] = attention.get(source, 0.0) + weight / attending * share
+        methods = {part: method for found in told for part, method in found.methods.items()}
+        score = self.scores(view)[np.arange(len(view)), output]
+        return Contributions(origins, values, base, score, methods, attention)
+
     def state(self) -> State:
         values = [
             {"name": part.name, "fusion": part.fusion, "learner": part.learner, "source": part.source}
@@ -309,5 +332,5 @@ def inner_scores(fitted: Fitted, evidence: Evidence, part: Part, options: Mappin
     names = {*options, *settings}
     both = {name: {**options.get(name, {}), **settings.get(name, {})} for name in names}
     dear = not fitted.refits  # a network is fitted once more, not three or five times
-    seen = unseen(evidence, [part], both, cuts=1 if dear else 3, few=0 if dear else FEW)
+    seen = unseen(evidence, [part], both, cuts=1 if dear else 3, few=0 if dear else MANY)
     return Scored(seen.rows, seen.scores[:, 0])

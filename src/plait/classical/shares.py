@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from plait.classical.scale import Scale
-from plait.contracts import Array, Features, FeatureShares, Sparse
+from plait.contracts import Array, Features, FeatureShares, Origin, Sparse
 
-__all__ = ["linear_shares", "owners"]
+__all__ = ["gathered", "linear_shares", "owners"]
+
+TERMS = 8  # of a row that keep their names
+TERMS_ALL = 500  # of all rows
 
 
 def owners(wide: Sparse) -> npt.NDArray[np.int64]:
@@ -42,3 +47,51 @@ def linear_shares(
         terms = np.asarray(features.wide.data * own, np.float64)
     base = np.asarray(intercept, np.float64)[output]
     return FeatureShares(base, told, terms, "coefficient times value; base: numbers at their median, no level, no word")
+
+
+def gathered(
+    shares: FeatureShares, wide: Sparse | None, dense: Sequence[Origin], term: Callable[[int], Origin]
+) -> tuple[tuple[Origin, ...], npt.NDArray[np.float64]]:
+    """Whose the shares are: origins (``G``, each once) and values (float64 ``N x G``).
+
+    Of the wide form, the `TERMS` largest shares of each row keep their names (`TERMS_ALL` of all rows at most); the
+    others of a column of the frame stand together.
+
+    Parameters
+    ----------
+    dense
+        Origins of the dense features.
+    term
+        From a column of the wide form to its origin.
+    """
+    if shares.wide is None or wide is None or not len(wide.indices):
+        return tuple(dense), shares.dense
+    used, where = np.unique(wide.indices, return_inverse=True)
+    terms: dict[Origin, int] = {}
+    code = np.array([terms.setdefault(term(int(j)), len(terms)) for j in used])[where]
+    cells, where = np.unique(owners(wide) * len(terms) + code, return_inverse=True)
+    row, code = np.divmod(cells, len(terms))
+    value = np.bincount(where, shares.wide)
+    kept = _largest(row, code, value, len(terms))
+    place = {origin: i for i, origin in enumerate(dense)}
+    told = [
+        origin if kept[i] else Origin(origin.source, origin.column, "other terms") for i, origin in enumerate(terms)
+    ]
+    column = np.array([place.setdefault(origin, len(place)) for origin in told])
+    out = np.zeros((len(shares.dense), len(place)))
+    out[:, : len(dense)] = shares.dense
+    np.add.at(out, (row, column[code]), value)
+    return tuple(place), out
+
+
+def _largest(row: Array, code: Array, value: Array, terms: int) -> npt.NDArray[np.bool_]:
+    """Which terms are among the largest of a row, and of all rows."""
+    order = np.lexsort((-np.abs(value), row))
+    first = np.searchsorted(row[order], row[order])
+    large = np.zeros(terms, bool)
+    large[code[order[np.arange(len(order)) - first < TERMS]]] = True
+    total = np.where(large, np.bincount(code, np.abs(value), terms), 0.0)
+    most = np.argsort(-total, kind="stable")[:TERMS_ALL]
+    kept = np.zeros(terms, bool)
+    kept[most] = total[most] > 0
+    return kept

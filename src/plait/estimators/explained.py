@@ -12,6 +12,7 @@ from plait.contracts import Array, Batches, Head, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.data.frame import source_columns
 from plait.errors import ConfigError, DataError, unknown
+from plait.explain.columns import explain_columns
 from plait.explain.explanation import Explanation
 from plait.explain.shapley import explain_sources
 from plait.explain.subject import Scale, Subject
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTHS", "Explained"]
 
-DEPTHS = ("sources",)
+DEPTHS = ("sources", "columns")
 SCALES = ("output", "score")
 
 
@@ -60,7 +61,7 @@ class Explained:
             Long tables behind columns, by name.
         depths
             ``"sources"``: what each source adds (Shapley values over present and absent sources; they sum to the
-            prediction less the base).
+            prediction less the base). ``"columns"``: what each column of the frame adds to the score.
         outputs
             The class to explain: a label, ``N`` labels, or None (the second of two classes, or the predicted one).
         scale
@@ -90,6 +91,7 @@ class Explained:
                 scale=scale,
                 prediction=subject.prediction,
                 sources=explain_sources(subject, seed=seed, progress=report) if "sources" in wanted else None,
+                columns=explain_columns(subject) if "columns" in wanted else None,
             )
 
     def subject(

@@ -10,7 +10,7 @@ from typing import Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Batch, Batches, Column, Head, Modality
+from plait.contracts import Array, Batch, Batches, Column, Contributions, Head, Modality
 from plait.evidence import Fitted, View
 
 __all__ = ["Scale", "Subject"]
@@ -77,6 +77,15 @@ class Subject:
         As `predict` of them: float64 ``M``; faster, since each source is looked at once.
         """
         return self.told(self.fitted.coalitions(self.view, rows, present), self.output[rows])
+
+    @cached_property
+    def contributions(self) -> Contributions:
+        """What adds up to the score of each row for its output, in columns of the frame."""
+        if self.head.task != "binary":
+            return self.fitted.contributions(self.view, self.output)
+        found = self.fitted.contributions(self.view, np.zeros_like(self.output))
+        sign = np.where(self.output == 1, 1.0, -1.0)
+        return replace(found, values=found.values * sign[:, None], base=found.base * sign, score=found.score * sign)
 
     def told(self, scores: npt.NDArray[np.float64], output: Array) -> npt.NDArray[np.float64]:
         """Scores (``M x K``) of rows for the `output` of each, on this subject's scale: float64 ``M``."""

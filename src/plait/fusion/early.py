@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Head, Json, Learner, Modality, State
+from plait.contracts import Array, Contributions, Head, Json, Learner, Modality, State
 from plait.errors import ConfigError
 from plait.evidence import Evidence, Fitted, View, masked_copies
 
@@ -76,6 +76,12 @@ class FittedEarly(Fitted):
 
     def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         return self.learner.scores(view.joined.take(rows).mask(present))
+
+    def shares(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        features = view.joined.features
+        told = self.learner.contributions(features, output)
+        score = self.learner.scores(features)[np.arange(len(view)), output]
+        return view.joined.contributions(told, self.rooms, score, self.learner.name)
 
     def state(self) -> State:
         return State(self.version, {"learner": self.learner.name}, parts={"learner": self.learner.state()})

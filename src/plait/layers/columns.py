@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil, pi
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -63,6 +64,12 @@ class ColumnTokens(nn.Module):
         nn.init.normal_(self.missing.weight, std=scale)
         starts = np.cumsum([0, *levels])[:-1].astype(np.int64)
         self.starts = torch.from_numpy(starts)
+
+    @property
+    def token_columns(self) -> npt.NDArray[np.int64]:
+        """The column of each token, as `plait.contracts.ByColumn` has it: -1 for the first, and for shared ones."""
+        alone = np.arange(len(self.bias)) if self.group == 1 else np.full(ceil(len(self.bias) / self.group), -1)
+        return np.concatenate([[-1], alone]).astype(np.int64)
 
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``numbers`` float32 ``B x C1``, ``numbers_present`` bool ``B x C1`` and ``codes`` int64 ``B x C2``."""

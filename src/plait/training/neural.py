@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -11,10 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.classical.options import above_zero, check, count, number
-from plait.contracts import Array, Batch, Batches, Head, Json, Modality, State
+from plait.contracts import (
+    Array,
+    Batch,
+    Batches,
+    ByColumn,
+    Contributions,
+    Encoder,
+    Head,
+    Json,
+    Modality,
+    Origin,
+    State,
+    Traceable,
+)
 from plait.data.splits import holdout
 from plait.errors import ArtifactError
-from plait.evidence import Evidence, Fitted, View
+from plait.evidence import Evidence, Fitted, View, whole
 from plait.training.schedule import TrainConfig
 
 if TYPE_CHECKING:
@@ -186,6 +199,30 @@ class FittedNetwork(Fitted):
         asked, place = np.unique(rows, return_inverse=True)
         return coalitions(self.network, _inputs(self.rooms, view.batches.take(asked)), place, present)
 
+    def shares(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """Integrated gradients of tokens, summed to the columns that tokens stand for, or to their source."""
+        from plait.network import predict
+        from plait.training.attribution import token_shares
+
+        inputs = _inputs(self.rooms, view.batches)
+        told = token_shares(self.network, inputs, output)
+        origins: dict[Origin, int] = {}
+        values: list[npt.NDArray[np.float64]] = []
+        for (source, room), shares in zip(self.rooms.items(), told.values, strict=True):
+            for column, share in _by_column(source, room, self.network.encoder(source), shares):
+                if origins.setdefault(column, len(values)) == len(values):
+                    values.append(share)
+                else:
+                    values[origins[column]] += share
+        attention = (
+            {}
+            if told.attention is None
+            else dict(zip(self.rooms, (w.sum(axis=1) for w in told.attention), strict=True))
+        )
+        score = predict(self.network, inputs)[np.arange(len(view)), output]
+        method = {self.fusion.name: "integrated gradients of tokens; base: tokens that say nothing"}
+        return Contributions(tuple(origins), np.stack(values, axis=1), told.base, score, method, attention)
+
     @property
     def settings(self) -> dict[str, dict[str, Json]]:
         """As many epochs as were best, on all rows."""
@@ -212,6 +249,19 @@ class FittedNetwork(Fitted):
             raise ArtifactError(f"the saved network does not fit the saved rooms: {cause}") from None
         network.eval()
         return cls(rooms, head, fusion, network, dict(state.values["history"]))
+
+
+def _by_column(
+    source: str, room: Modality, encoder: Encoder, shares: npt.NDArray[np.float64]
+) -> Iterator[tuple[Origin, npt.NDArray[np.float64]]]:
+    """Shares of a source's tokens (``N x T``) by the columns that they stand for."""
+    if isinstance(encoder, ByColumn) and isinstance(room, Traceable):
+        names = room.origins().inputs
+        for share, column in zip(shares.T, encoder.token_columns, strict=True):
+            name = whole(room) if column < 0 else names[column]
+            yield Origin(source, name, f"{name} (tokens)"), share
+    else:
+        yield Origin(source, whole(room), f"{whole(room)} (tokens)"), shares.sum(axis=1)
 
 
 def _part(value: Any) -> bool:

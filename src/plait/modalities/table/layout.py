@@ -27,8 +27,8 @@ class Layout:
         Positions, among the categories, of those that give codes, target means and log frequencies.
     indicated
         Positions, among the numbers and then the categories, of those with a missing indicator.
-    names, categorical, covered
-        Of the kept features.
+    names, columns, categorical, covered
+        Of the kept features; `columns` of the frame, which they are made of.
     kept
         Their positions in the blocks side by side.
     whole
@@ -40,6 +40,7 @@ class Layout:
     counted: tuple[int, ...]
     indicated: tuple[int, ...]
     names: tuple[str, ...]
+    columns: tuple[str, ...]
     categorical: npt.NDArray[np.bool_]
     covered: npt.NDArray[np.bool_]
     kept: npt.NDArray[np.int64]
@@ -59,23 +60,24 @@ def plan(numbers: Sequence[Quantity], categories: Sequence[Category], outputs: i
     both: list[Quantity | Category] = [*numbers, *categories]
     indicated = tuple(i for i, column in enumerate(both) if column.indicated)
     of = "mean target" if outputs == 1 else "mean of class {}"
-    blocks: list[tuple[int, str]] = [
-        *((0, number.name) for number in numbers),
-        *((0, categories[i].name) for i in coded),
-        *((1, f"{categories[i].name}: {of.format(k)}") for i in meaned for k in range(outputs)),
-        *((2, f"{both[i].name}: missing") for i in indicated),
-        *((0, f"{categories[i].name}: log frequency") for i in counted),
-        *((3, f"{number.name}: {PARTS[part]}") for number in numbers for part in number.parts),
+    blocks: list[tuple[int, str, str]] = [
+        *((0, number.name, "") for number in numbers),
+        *((0, categories[i].name, "") for i in coded),
+        *((1, categories[i].name, f": {of.format(k)}") for i in meaned for k in range(outputs)),
+        *((2, both[i].name, ": missing") for i in indicated),
+        *((0, categories[i].name, ": log frequency") for i in counted),
+        *((3, number.name, f": {PARTS[part]}") for number in numbers for part in number.parts),
     ]
-    ranks = np.array([rank for rank, _ in blocks], np.int64)
+    ranks = np.array([rank for rank, _, _ in blocks], np.int64)
     kept = np.sort(np.argsort(ranks, kind="stable")[: max(MAX_FEATURES, int((ranks == 0).sum()))])
     ends = np.cumsum([len(numbers), len(coded), len(meaned) * outputs, len(indicated), len(counted)])
     place = np.arange(len(blocks))
     codes = (place >= ends[0]) & (place < ends[1])
     one_hot = codes | ((place >= ends[1]) & (place < ends[2])) | ((place >= ends[3]) & (place < ends[4]))
-    names = _unique(blocks[i][1] for i in kept)
+    names = _unique("".join(blocks[i][1:]) for i in kept)
+    columns = tuple(blocks[i][1] for i in kept)
     whole = len(kept) == len(blocks)
-    return Layout(coded, meaned, counted, indicated, names, codes[kept], one_hot[kept], kept, whole)
+    return Layout(coded, meaned, counted, indicated, names, columns, codes[kept], one_hot[kept], kept, whole)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Source, Sparse, State
+from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Origins, Source, Sparse, State
 from plait.data.splits import inner_folds
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.modalities.table import means
@@ -317,6 +317,20 @@ class Table:
             "codes": levels.astype(np.int64),
         }
         return Batch(arrays, batch.present)
+
+    def origins(self) -> Origins:
+        """The columns of features, of one-hot levels, and of what the encoder numbers."""
+        levels = [(c.name, level) for c in self._categories for level in ("missing", "rare or unknown", *c.levels)]
+        return Origins(
+            features=self._layout.columns,
+            terms=[f"{name} = {level}" for name, level in levels],
+            columns=[name for name, _ in levels],
+            inputs=[
+                *(number.name for number in self._numbers),
+                *(category.name for category in self._categories),
+                *(self._numbers[self._dates[date]].name for date, _ in self._parts),
+            ],
+        )
 
     def encoder(self, width: int, kind: str = "auto") -> Encoder:
         """The encoder of that name; ``"auto"`` is the source's, which by default is ``"columns"``."""
