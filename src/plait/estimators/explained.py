@@ -12,6 +12,7 @@ from plait.contracts import Array, Batches, Head, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.data.frame import source_columns
 from plait.errors import ConfigError, DataError, unknown
+from plait.explain.cells import explain_cells
 from plait.explain.columns import explain_columns
 from plait.explain.explanation import Explanation
 from plait.explain.shapley import explain_sources
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTHS", "Explained"]
 
-DEPTHS = ("sources", "columns")
+DEPTHS = ("sources", "columns", "cells")
 SCALES = ("output", "score")
 
 
@@ -62,6 +63,7 @@ class Explained:
         depths
             ``"sources"``: what each source adds (Shapley values over present and absent sources; they sum to the
             prediction less the base). ``"columns"``: what each column of the frame adds to the score.
+            ``"cells"``: what the places inside each cell that can be divided add to the prediction.
         outputs
             The class to explain: a label, ``N`` labels, or None (the second of two classes, or the predicted one).
         scale
@@ -92,6 +94,7 @@ class Explained:
                 prediction=subject.prediction,
                 sources=explain_sources(subject, seed=seed, progress=report) if "sources" in wanted else None,
                 columns=explain_columns(subject) if "columns" in wanted else None,
+                cells=explain_cells(subject, seed=seed, progress=report) if "cells" in wanted else (),
             )
 
     def subject(

@@ -23,11 +23,13 @@ from plait.contracts import (
     Features,
     FitContext,
     Json,
+    Origins,
     Ragged,
     Readable,
     Source,
     Sparse,
     State,
+    Traceable,
 )
 from plait.data.source_options import refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
@@ -240,6 +242,11 @@ class Pretrained:
             np.concatenate([own.covered, np.ones(made.shape[1], bool)]),
             full if own.wide is None else Sparse.beside([own.wide, full]),
         )
+
+    def origins(self) -> Origins:
+        """What the room tells of its wide form, and the numbers of the vector beside it."""
+        told = self._inner.origins() if isinstance(self._inner, Traceable) else Origins()
+        return Origins(terms=[*told.terms, *[VECTOR] * (self._width if self.frozen else 0)])
 
     def inputs(self, batch: Batch) -> Batch:
         """What the encoder reads: the vectors, or what the pretrained model itself reads."""

@@ -23,10 +23,12 @@ from plait.contracts import (
     Json,
     Modality,
     Nested,
+    Origins,
     Ragged,
     Source,
     Sparse,
     State,
+    Traceable,
 )
 from plait.data.history import History, facts
 from plait.data.source_options import refuse_newer
@@ -219,6 +221,12 @@ class List:
             np.concatenate([plain, told.covered]),
             None if items.wide is None else _spread(pool_wide(items.wide, nested.offsets), rows, len(batch)),
         )
+
+    def origins(self) -> Origins:
+        """What the items' room tells of its wide form."""
+        inner = self.items_room
+        told = inner.origins() if isinstance(inner, Traceable) else Origins()
+        return Origins(terms=told.terms)
 
     def inputs(self, batch: Batch) -> Batch:
         """What the items' encoder reads, as ``items`` (`Nested`), and how old each item is: ``age`` (Ragged float32).

@@ -20,6 +20,7 @@ from plait.contracts import (
     FitContext,
     Items,
     Json,
+    Origins,
     Place,
     Ragged,
     Source,
@@ -261,6 +262,10 @@ class Text:
         wide = Sparse(np.cumsum(lengths), wide.indices, wide.data * WEIGHT, wide.width)
         covered = np.arange(len(names)) >= len(STATISTICS)
         return Features(values, names, ~np.isnan(values), np.zeros(len(names), bool), covered, wide)
+
+    def origins(self) -> Origins:
+        """The n-grams of the wide form."""
+        return Origins(terms=[f"'{term}'" for term in self.terms])
 
     def items(self, batch: Batch) -> Items:
         """The texts, for pretrained encoders."""
