@@ -193,9 +193,11 @@ def compare(
     notes = []
     if undefined := [pair.metric for pair in pairs if np.isnan(pair.first) or np.isnan(pair.second)]:
         notes.append(f"{', '.join(undefined)} undefined: all targets, or all predictions of a model, are equal")
+    if resamples and not len(found.draws[first]):
+        notes.append("there is one row, or one group: no interval can be told")
     if drawn < resamples:
         notes.append(f"intervals are of {drawn} resamples, not {resamples}, because there are {len(truth):,} rows")
-    if sum(pair.verdict != CANNOT_TELL for pair in pairs):
+    if any(pair.verdict != CANNOT_TELL for pair in pairs):
         notes.append(f"{len(pairs)} figures stand here, each at {level:.0%}: the first one leads, the others explain")
     return Paired(
         n=len(truth),

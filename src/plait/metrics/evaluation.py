@@ -228,6 +228,8 @@ def evaluate(
         confusion = classification.confusion_matrix(truth, guess, len(prediction.classes), weight)
         if len(confusion) == 2 and not guess.any():
             notes.append(f"no row is predicted {prediction.classes[1]}: precision, recall and f1 are 0")
+    if resamples and not len(found.draws[MODEL]):
+        notes.append("there is one row, or one group: no interval can be told")
     if drawn < resamples:
         notes.append(f"intervals are of {drawn} resamples, not {resamples}, because there are {len(truth):,} rows")
     return Evaluation(
@@ -265,6 +267,8 @@ def _notes(metrics: Sequence[str], targets: Array, found: Bootstrap, prediction:
             one = prediction.kind == "class" or "r2" in undefined
             reason = "all targets are equal" if one else "all its predictions are equal"
             notes.append(f"{', '.join(undefined)} of {name} undefined: {reason}")
+    if len(targets) > 1 and np.all(prediction.values == prediction.values[0]):
+        notes.append("all predictions of model are equal: it tells no row from another")
     labels = labels_of(prediction)
     absent = [str(label) for label in labels[np.setdiff1d(np.arange(len(labels)), targets)]]
     if absent:

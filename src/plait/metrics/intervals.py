@@ -103,7 +103,8 @@ def bootstrap(
     groups
         ``N`` labels: whole groups are drawn instead of rows (the payments of one customer stay together).
     resamples, seed, level
-        How many draws (0: no intervals), their seed, and what share of them the intervals hold.
+        How many draws (0: no intervals; nor of one row, or one group), their seed, and what share of them the intervals
+        hold.
     centred
         Bool (for each of the ``M`` figures): shift the interval by the mean error of the draws. For figures of absolute
         gaps (ECE, KS), which resampling always inflates, so that a plain percentile interval can miss the figure.
@@ -137,6 +138,8 @@ def _draws(rows: int, groups: Array | None, resamples: int, seed: int) -> Iterat
             raise InputError(f"there are {len(groups)} groups for {rows} rows; give one for each row")
         _, code = np.unique(groups, return_inverse=True)
     units = int(code.max()) + 1
+    if units == 1:
+        return  # every draw would be the sample itself, and its interval a claim of certainty
     size = max(8, BLOCK // rows)
     for start in range(0, resamples, size):
         block = [

@@ -170,9 +170,7 @@ def lift_table(
     label = np.asarray(prediction.classes)
     notes = []
     if len(used) < bands:
-        notes.append(
-            f"{len(np.unique(scores)):,} different scores in {len(hit):,} rows make {len(used)} band(s), not {bands}"
-        )
+        notes.append(f"{len(np.unique(scores)):,} different score(s) make {len(used)} band(s), not {bands}")
     if hit.all() or not hit.any():
         notes.append(f"no target is {label[0 if hit.all() else 1]}: gain or fpr, and ks, are undefined")
     return LiftTable(len(hit), str(label[1]), rate, tuple(made), level, resamples, tuple(notes))

@@ -15,6 +15,7 @@ from plait.metrics.weights import as_weight
 
 __all__ = ["Permuted", "against_chance", "against_other"]
 
+ROUNDING = 1e-9  # equal values of sums in another order may differ by this, relatively
 _RANKED = {"roc_auc", "pr_auc", "ks", "spearman"}  # figures of the order of the scores alone
 
 
@@ -94,8 +95,8 @@ def against_chance(
     for i in range(permutations if not np.isnan(value) else 0):
         order = rng.permutation(len(truth))
         drawn[i] = figure(truth[order], scores, weight[order])
-    better = drawn >= value if measures.higher[name] else drawn <= value
-    return _permuted(name, value, drawn, better)
+    gain = drawn - value if measures.higher[name] else value - drawn
+    return _permuted(name, value, drawn, gain >= -ROUNDING * abs(value))
 
 
 def against_other(
@@ -143,7 +144,7 @@ def against_other(
             swapped = swapped[:, None]
         one, two = np.where(swapped, both[1], both[0]), np.where(swapped, both[0], both[1])
         drawn[i] = figure(truth, one, weight) - figure(truth, two, weight)
-    return _permuted(name, value, drawn, np.abs(drawn) >= abs(value) * (1 - 1e-9))
+    return _permuted(name, value, drawn, np.abs(drawn) >= (1 - ROUNDING) * abs(value))
 
 
 def _checked(permutations: int) -> int:

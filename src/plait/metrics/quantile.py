@@ -82,8 +82,7 @@ def crps_from_samples(targets: Array, samples: Array, weight: Array | None = Non
 def coverage(targets: Array, low: Array, high: Array, weight: Array | None = None) -> Array:
     """Share of targets within their interval, ends included; a 90% interval should hold .9."""
     targets, low, high = _interval(targets, low, high)
-    held = np.asarray((low <= targets) & (targets <= high))
-    return mean(held, as_weight(weight, len(targets)))
+    return mean(np.asarray(np.minimum(targets - low, high - targets) >= 0), as_weight(weight, len(targets)))
 
 
 def width(low: Array, high: Array, weight: Array | None = None) -> Array:

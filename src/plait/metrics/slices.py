@@ -219,7 +219,7 @@ def _parts(
         if out := len(labels) - len(kept) + others:
             left = rows - int(sizes[kept].sum())
             why = f"of fewer than {smallest} rows, or beside fewer" if not others else "small or beyond the 20 largest"
-            notes.append(f"{name}: {out:,} slice(s) left out ({left:,} rows), {why}")
+            notes.append(f"{name}: {out:,} slice(s) left out ({left:,} row(s)), {why}")
     if present is not None:
         if np.shape(present) != (rows, len(sources)):
             raise InputError(f"present has shape {np.shape(present)} for {rows} rows and {len(sources)} sources")
@@ -264,6 +264,8 @@ def _judged(
     higher: bool,
 ) -> tuple[Slice, ...]:
     count = len(parts)
+    if not count:
+        return ()
     values, draws = found.values[""], found.draws[""]
     own = found.interval("")
 

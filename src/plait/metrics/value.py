@@ -270,7 +270,7 @@ def threshold_table(
     InputError
         If the prediction is not of two classes, or an amount is negative or not finite.
     """
-    hit, scores = positive(prediction, targets, "a threshold table")
+    hit, scores = _rows(prediction, targets, "a threshold table")
     weight = as_weight(weight, len(hit))
     left, step = _by_row(costs, hit, amounts)
     every = _candidates(scores)
@@ -325,7 +325,7 @@ def profit_curve(
     seed: int = 0,
 ) -> ProfitCurve:
     """Mean profit of a row by share selected, with its interval; arguments and errors as of `threshold_table`."""
-    hit, scores = positive(prediction, targets, "a profit curve")
+    hit, scores = _rows(prediction, targets, "a profit curve")
     weight = as_weight(weight, len(hit))
     left, step = _by_row(costs, hit, amounts)
     marks = np.concatenate([[1.0], _by_share(scores, GRID)[::-1], [0.0]])
@@ -342,6 +342,12 @@ def profit_curve(
     random = none + selected * (everyone - none)
     label = str(np.asarray(prediction.classes)[1])
     return ProfitCurve(len(hit), label, selected, marks, value, low, high, random, level, resamples)
+
+
+def _rows(prediction: Prediction, targets: Array, what: str) -> tuple[npt.NDArray[np.bool_], Array]:
+    """As `positive`, but no probability is 0 exactly, so that a threshold of 0 selects every row."""
+    hit, scores = positive(prediction, targets, what)
+    return hit, np.maximum(scores, np.finfo(np.float64).tiny)
 
 
 def _by_row(costs: Costs, hit: Array, amounts: Array | None) -> tuple[Array, Array]:
