@@ -250,6 +250,11 @@ class Fitted(ABC):
         """Options by part name that repeat this fit without choosing again."""
         return {}
 
+    @property
+    def noted(self) -> dict[str, Json]:
+        """What the record of a run keeps of the fit, by part name."""
+        return {}
+
     def score(self, view: View) -> npt.NDArray[np.float64]:
         """Scores, with the head's prior where nothing is present."""
         seen = np.asarray(view.batches.present.any(axis=1))

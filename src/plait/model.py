@@ -169,6 +169,7 @@ class Model:
             "threads": settings.threads,
             "time_budget": settings.time_budget,
             "faults": counted(evidence.batches.faults),
+            "training": fitted.noted,
             "versions": artifact.versions(),
         }
         model = cls(schema, rooms, head, fitted, {**plan, **getattr(fusion, "made", {})}, record)

@@ -295,6 +295,10 @@ class Stacked(Fitted):
         score = self.scores(view)[np.arange(len(view)), output]
         return Contributions(origins, values, base, score, methods, attention)
 
+    @property
+    def noted(self) -> dict[str, Json]:
+        return {part.name: told for part, fitted in self.parts for told in fitted.noted.values()}
+
     def state(self) -> State:
         values = [
             {"name": part.name, "fusion": part.fusion, "learner": part.learner, "source": part.source}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import cos, isfinite, pi
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from plait.contracts import Array, Batch, FitContext, Head, Progress
 from plait.errors import PlaitError
 from plait.layers.seeded import reproducible
 from plait.network import Network, lengths, predict
+from plait.training.private import Noise, Spent, draws, noisy_gradients
 from plait.training.schedule import TrainConfig
 
 __all__ = ["History", "Judge", "matrices", "train"]
@@ -33,13 +35,15 @@ class Judge(NamedTuple):
 class History:
     """What happened: mean losses by epoch, the epoch whose weights were kept (1 is the first), and why it ended.
 
-    `stopped` is ``"finished"``, ``"early"`` (the judge's loss no longer fell) or ``"deadline"``.
+    `stopped` is ``"finished"``, ``"early"`` (the judge's loss no longer fell) or ``"deadline"``; `privacy` what a
+    private training spent.
     """
 
     losses: tuple[float, ...]
     judged: tuple[float, ...]
     best_epoch: int
     stopped: str
+    privacy: Spent | None = None
 
 
 def train(
@@ -72,7 +76,7 @@ def train(
     epochs, batch_size = config.sized(rows)
     patience = config.patience or max(3, epochs // 3)
     began = time.monotonic()
-    stepper = _Stepper(network, head, context, config, epochs * -(-rows // batch_size))
+    stepper = _Stepper(network, head, context, config, epochs, min(batch_size, rows))
     best, kept, losses, judged, stopped = float("inf"), _copy(network), [], [], "finished"
     best_epoch = epochs
     size, present = lengths(inputs), np.stack([batch.present for batch in inputs.values()], axis=1)
@@ -81,7 +85,7 @@ def train(
             rng = context.rng(f"epoch {epoch}")
             seen = dict(zip(inputs, hide(present, config.masking, rng).T, strict=True))
             masked = {source: batch.mask(seen[source]) for source, batch in inputs.items()}
-            batches = mini_batches(size, batch_size, rng)
+            batches = stepper.batches(size, rng)
             losses.append(sum(stepper.step(masked, chosen) * len(chosen) for chosen in batches) / rows)
             if judge is not None:
                 scores = predict(network, judge.inputs)
@@ -100,7 +104,8 @@ def train(
     else:
         best_epoch = len(losses)
     network.eval()
-    return History(tuple(losses), tuple(judged), best_epoch, stopped)
+    spent = None if stepper.noise is None else stepper.noise.spent(stepper.done)
+    return History(tuple(losses), tuple(judged), best_epoch, stopped, spent)
 
 
 def hide(present: Array, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -145,12 +150,27 @@ def matrices(network: torch.nn.Module) -> list[torch.nn.Parameter]:
 class _Stepper:
     """One optimiser step a mini-batch."""
 
-    def __init__(self, network: Network, head: Head, context: FitContext, config: TrainConfig, steps: int) -> None:
-        self.network, self.head, self.config, self.steps = network, head, config, steps
+    def __init__(
+        self, network: Network, head: Head, context: FitContext, config: TrainConfig, epochs: int, batch_size: int
+    ) -> None:
+        self.network, self.head, self.config, self.batch_size = network, head, config, batch_size
         self.targets = torch.from_numpy(context.targets.astype(np.float32))
         self.weight = torch.from_numpy(context.weight.astype(np.float32))
         self.optimiser = torch.optim.AdamW(_groups(network, config), lr=config.learning_rate, fused=True)
         self.done = 0
+        rows = len(context)
+        self.noise = None
+        self.steps = epochs * -(-rows // batch_size)
+        if config.privacy is not None:
+            rate = batch_size / rows
+            self.steps = epochs * max(1, round(1 / rate))
+            self.noise = Noise.for_steps(config.privacy, rows, rate, self.steps)
+
+    def batches(self, size: Array, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
+        """The mini-batches of an epoch; see `mini_batches`, and `draws` of a private training."""
+        if self.noise is None:
+            return mini_batches(size, self.batch_size, rng)
+        return list(draws(len(size), self.noise.rate, rng))
 
     def step(self, inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> float:
         """The mean loss of the rows before the step."""
@@ -160,17 +180,26 @@ class _Stepper:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * scale * group["share"]
         self.network.train()
-        scores = self.network(self.network.collate({source: batch.take(rows) for source, batch in inputs.items()}))
-        loss = self.head.loss(scores, self.targets[rows], self.weight[rows])
-        value = loss.item()
-        if not isfinite(value):
-            raise _not_finite(scores, rows)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        if self.noise is None:
+            loss = self._loss(inputs, rows)
+            value = loss.item()
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        else:
+            loss_of = partial(self._loss, inputs)
+            value = noisy_gradients(self.network, loss_of, rows, self.noise, self.batch_size)
         self.optimiser.step()
         self.done += 1
         return value
+
+    def _loss(self, inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        """The mean loss of the rows; an error where it is not finite."""
+        scores = self.network(self.network.collate({source: batch.take(rows) for source, batch in inputs.items()}))
+        loss = self.head.loss(scores, self.targets[rows], self.weight[rows])
+        if not isfinite(loss.item()):
+            raise _not_finite(scores, rows)
+        return loss
 
 
 def _groups(network: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from plait.contracts import (
 from plait.data.splits import holdout
 from plait.errors import ArtifactError
 from plait.evidence import Evidence, Fitted, View, whole
+from plait.training.private import Privacy
 from plait.training.schedule import TrainConfig
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Schedule:
     holdout: float = 0.1
     refit: bool = False
     deadline: float | None = None
+    epsilon: float | None = None
+    delta: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,10 @@ class NeuralFusion(Schedule, ABC):
         Train again on all rows.
     deadline
         Seconds after which no further epoch begins, or None.
+    epsilon, delta
+        Differential privacy of the weights towards every training row (`plait.training.private`), or None. All rows
+        are then trained on for all epochs, since stopping early would tell of the rows it was judged by, and a row's
+        gradient is computed alone, which is slow. Delta: 1 over the rows by default.
 
     Raises
     ------
@@ -109,6 +116,11 @@ class NeuralFusion(Schedule, ABC):
             "learning_rate": (above_zero(self.learning_rate), "above 0"),
             "masking": (_part(self.masking), "0 to below 1"),
             "holdout": (_part(self.holdout), "0 to below 1"),
+            "epsilon": (self.epsilon is None or above_zero(self.epsilon), "above 0, or None"),
+            "delta": (
+                self.delta is None or (self.epsilon is not None and above_zero(self.delta) and _part(self.delta)),
+                "above 0 and below 1, beside an epsilon; or None",
+            ),
             "deadline": (self.deadline is None or above_zero(self.deadline), "seconds above 0, or None"),
         }
 
@@ -141,10 +153,12 @@ class NeuralFusion(Schedule, ABC):
             learning_rate=self.learning_rate,
             masking=self.masking,
             deadline=self.deadline,
+            privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta),
         )
         inputs = _inputs(rooms, evidence.batches)
         everything = np.arange(len(context))
-        fit_rows, judge_rows = holdout(context, self.holdout) if self.holdout else (everything, everything[:0])
+        judged = self.holdout and self.epsilon is None
+        fit_rows, judge_rows = holdout(context, self.holdout) if judged else (everything, everything[:0])
         judge = None
         if len(judge_rows) and len(fit_rows):
             judge = Judge(_take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
@@ -227,6 +241,11 @@ class FittedNetwork(Fitted):
     def settings(self) -> dict[str, dict[str, Json]]:
         """As many epochs as were best, on all rows."""
         return {self.fusion.name: {"epochs": self.history["best_epoch"], "holdout": 0.0}}
+
+    @property
+    def noted(self) -> dict[str, Json]:
+        kept = ("best_epoch", "stopped", "privacy")
+        return {self.fusion.name: {name: self.history.get(name) for name in kept}}
 
     def state(self) -> State:
         arrays = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}

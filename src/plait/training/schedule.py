@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plait.training.private import Privacy
+
 __all__ = ["TrainConfig"]
 
 
@@ -30,6 +32,8 @@ class TrainConfig:
         Epochs without a better judge loss before it stops. None: a third of all, at least 3.
     deadline
         Seconds after which no further epoch begins. It makes the result depend on the clock; `History` records it.
+    privacy
+        What is promised to every training row (`plait.training.private`); `clip` is then that of single rows.
     """
 
     epochs: int | None = None
@@ -41,6 +45,7 @@ class TrainConfig:
     masking: float = 0.15
     patience: int | None = None
     deadline: float | None = None
+    privacy: Privacy | None = None
 
     def sized(self, rows: int) -> tuple[int, int]:
         """Epochs (40 below 220 rows, 8 at 5,000, 4 from 22,000) and batch size (32 to 256)."""
