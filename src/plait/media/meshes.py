@@ -18,7 +18,7 @@ from plait.contracts import Array
 from plait.errors import MissingExtraError
 from plait.media.content import UnreadableError
 
-__all__ = ["MAX_VERTICES", "Surface", "Up", "file_kind", "given_mesh", "read_mesh", "sampled"]
+__all__ = ["MAX_VERTICES", "Surface", "Up", "crossed", "drawn", "file_kind", "given_mesh", "read_mesh", "sampled"]
 
 Up: TypeAlias = Literal["auto", "y", "z"]
 
@@ -149,14 +149,20 @@ def sampled(mesh: Surface, points: int) -> npt.NDArray[np.float32]:
     -------
     float32 ``points x 6``: place (centred, the longest side of the box 1), then the unit normal.
     """
+    return drawn(mesh, points)[0]
+
+
+def drawn(mesh: Surface, points: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """As `sampled`, with the face (of a cloud: the vertex) that each point is of: int64 ``points``."""
     seed = zlib.crc32(mesh.faces.tobytes(), zlib.crc32(mesh.vertices.tobytes()))
     rng = np.random.default_rng(seed)
     share = (np.arange(points) + rng.random(points)) / points
     out = np.zeros((points, 6), np.float32)
     if not len(mesh.faces):
         order = rng.permutation(len(mesh.vertices))
-        out[:, :3] = mesh.vertices[order[(share * len(order)).astype(np.int64)]]
-        return out
+        picked = order[(share * len(order)).astype(np.int64)]
+        out[:, :3] = mesh.vertices[picked]
+        return out, picked
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     normal = crossed(b - a, c - a)
     double = np.sqrt((normal * normal).sum(axis=1))
@@ -165,7 +171,7 @@ def sampled(mesh: Surface, points: int) -> npt.NDArray[np.float32]:
     far, along = np.sqrt(rng.random(points))[:, None], rng.random(points)[:, None]
     out[:, :3] = (1 - far) * a[chosen] + far * (1 - along) * b[chosen] + far * along * c[chosen]
     out[:, 3:] = normal[chosen] / np.maximum(double[chosen], 1e-300)[:, None]
-    return out
+    return out, chosen
 
 
 def crossed(u: Array, v: Array) -> Array:

@@ -49,8 +49,8 @@ def ring(n: int, seed: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], pd.S
             ends = (names[row], other) if rng.random() < 0.5 else (other, names[row])
             transfers.append((*ends, rng.lognormal(5.5, 0.9), rng.uniform(0, DAYS)))
         truth[row] = (first, second) if there[row] else None
-    payer, payee, amount, day = (np.array(values) for values in zip(*transfers, strict=True))
-    moments = (START + (day * 86_400).astype("timedelta64[s]")).astype("datetime64[ns]")
-    table = {"account": payer.astype(object), "payee": payee.astype(object), "time": moments, "amount": amount.round(2)}
-    links = pd.DataFrame(table).sort_values("time", ignore_index=True)
+    links = pd.DataFrame(transfers, columns=["account", "payee", "amount", "time"])
+    seconds = (links["time"].to_numpy() * 86_400).astype("timedelta64[s]")
+    links = links.assign(amount=links["amount"].round(2), time=(START + seconds).astype("datetime64[ns]"))
+    links = links.sort_values("time", ignore_index=True)
     return beside(names, there, "account", seed), {"transfers": links}, pd.Series(truth, name="transfers", dtype=object)

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Json, Source, State
+from plait.contracts import (
+    Array,
+    Batch,
+    Column,
+    Encoder,
+    Exhibit,
+    Fault,
+    Features,
+    FitContext,
+    Json,
+    Place,
+    Source,
+    State,
+)
 from plait.data.source_options import column_options, refuse_newer
-from plait.errors import ConfigError, unknown
+from plait.data.versions import versions
+from plait.errors import ConfigError, DataError, unknown
 from plait.layers.padding import dense
-from plait.media.content import looks_like_file
+from plait.media.content import content, looks_like_file
 from plait.media.decode import decoded
-from plait.media.meshes import MAX_VERTICES, Surface, file_kind, given_mesh, read_mesh, sampled
+from plait.media.meshes import MAX_VERTICES, Surface, drawn, file_kind, given_mesh, read_mesh, sampled
 from plait.media.surfaces import MEASURES, SPREADS, measured, spreads
+from plait.modalities.mesh.places import owners, parts, without
 
 __all__ = ["Mesh"]
 
@@ -25,6 +40,7 @@ MAGIC = (b"glTF", b"ply\n", b"ply\r", b"solid ", b"v ")
 UPS = ("auto", "y", "z")
 OPTIONS = ("encoder", "max_bytes", "max_vertices", "outside", "points", "rotate", "up")
 LARGEST = float(np.finfo(np.float32).max)
+SHOWN = 2_000  # points of an exhibit
 
 
 class Mesh:
@@ -155,6 +171,55 @@ class Mesh:
 
     def _told(self, mesh: Surface) -> Mapping[str, Array]:
         return {"points": sampled(mesh, self._points), "measures": measured(mesh)}
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Parts of the surface around centres, in the coordinates of the sampled points."""
+        (column,) = columns
+        return parts(self._surface(column, row), most, within) if self._one(column, row).present[0] else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """Faces in parts that are not kept are taken out, and the points on them fall on what is left; a model with
+        nothing left is absent. Nothing else moves: the model is neither centred nor scaled anew."""
+        (column,) = columns
+        whole = self._one(column, row)
+        if not whole.present[0] or kept.all():
+            return versions(whole, kept, whole.mask)
+        mesh = self._surface(column, row)
+        owner = owners(mesh, places)
+        points, of = drawn(mesh, self._points)
+
+        def less(gone: npt.NDArray[np.bool_]) -> Batch:
+            out = (owner >= 0) & gone[owner]
+            left = without(mesh, out)
+            if left is None:
+                return whole.mask(np.zeros(1, bool))
+            lost = out[of]
+            moved = points.copy()
+            moved[lost] = sampled(left, int(lost.sum()))
+            return Batch({"points": moved[None], "measures": measured(left)[None]}, np.ones(1, bool))
+
+        return versions(whole, kept, less)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """2,000 points of the surface, centred, the longest side of their box 1, the third coordinate upward."""
+        if not self._one(columns[0], row).present[0]:
+            raise DataError(f"row {row} of column {self._column!r} has no model to show")
+        return Exhibit("points", sampled(self._surface(columns[0], row), SHOWN)[:, :3])
+
+    def _one(self, column: Column, row: int) -> Batch:
+        return self.transform((column.take(np.array([row])),))
+
+    def _surface(self, column: Column, row: int) -> Surface:
+        """The model in a cell that can be read."""
+        given = given_mesh(column.values[row], max_vertices=self._max_vertices, up=self._up)
+        if given is not None:
+            return given
+        data = content(column.values[row], column.folder, max_bytes=self._max_bytes, outside=self._outside)
+        return read_mesh(data, max_vertices=self._max_vertices, up=self._up)
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """The same as `features`: none of them uses a label."""

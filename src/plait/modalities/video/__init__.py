@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Json, Ragged, Source, State
+from plait.contracts import (
+    Array,
+    Batch,
+    Column,
+    Encoder,
+    Exhibit,
+    Fault,
+    Features,
+    FitContext,
+    Json,
+    Place,
+    Ragged,
+    Source,
+    State,
+)
 from plait.data.source_options import column_options, refuse_newer
-from plait.errors import ConfigError
+from plait.data.versions import versions
+from plait.errors import ConfigError, DataError
 from plait.layers.padding import dense
-from plait.media.content import UnreadableError, looks_like_file
+from plait.media.content import UnreadableError, content, looks_like_file
 from plait.media.decode import decoded
-from plait.media.film import FACTS, MAGIC, SUFFIXES, Film, from_frames, read_film
+from plait.media.film import FACTS, MAGIC, SUFFIXES, from_frames, read_film
 from plait.media.motion import CHANNELS, MOTION, STEPS, motion_numbers, motion_track
+from plait.media.pictures import framed
 from plait.media.pixels import pixel_features
 from plait.media.prosody import COURSE, NAMES, prosody
 from plait.media.sound import decode_sound
+from plait.media.spans import spans
+from plait.modalities.video.places import Scene
 
 __all__ = ["Video"]
 
 OPTIONS = (*("encoder", "frames", "max_bytes", "max_pixels", "max_seconds", "outside", "size", "sound_seconds"),)
 LOOKED_AT = 4  # frames that are described one by one
 RATE = 8_000  # samples a second of sound tracks
+SHORTEST = 0.1  # seconds of a place
+SHOWN, SHOWN_SIZE = 8, 160  # frames of an exhibit, and pixels of their longer side
 LOOK = (
     *("brightness_mean", "brightness_std", "colourfulness", "coloured", "background_brightness", "colour_disorder"),
     *("edges", "edge_strength", "edge_coherence", "edges_along_axes", "block_contrast", "flat_blocks"),
@@ -163,25 +184,77 @@ class Video:
         return Batch(arrays, present, tuple(faults))
 
     def _read(self, data: bytes) -> Mapping[str, Array]:
-        film = read_film(
-            data,
-            frames=self._frames,
-            size=self._size,
-            max_seconds=self._max_seconds,
-            max_pixels=self._max_pixels,
-        )
+        return _told(self._scene(data, self._frames, self._size))
+
+    def _given(self, cell: object) -> Mapping[str, Array] | None:
+        scene = self._given_scene(cell, self._frames, self._size)
+        return None if scene is None else _told(scene)
+
+    def _scene(self, data: bytes, frames: int, size: int) -> Scene:
+        seconds, pixels = self._max_seconds, self._max_pixels
+        film = read_film(data, frames=frames, size=size, max_seconds=seconds, max_pixels=pixels)
         samples = np.empty(0, np.int16)
         if self._sound_seconds and film.facts[FACTS.index("sound")]:
             try:
                 samples = decode_sound(data, RATE, min(self._sound_seconds, self._max_seconds))
             except UnreadableError:  # what is seen counts, though nothing is heard
                 samples = samples[:0]
-        return _told(film, samples)
+        return Scene(film, samples, RATE)
 
-    def _given(self, cell: object) -> Mapping[str, Array] | None:
+    def _given_scene(self, cell: object, frames: int, size: int) -> Scene | None:
         if not isinstance(cell, np.ndarray):
             return None
-        return _told(from_frames(cell, frames=self._frames, size=self._size), np.empty(0, np.int16))
+        return Scene(from_frames(cell, frames=frames, size=size), np.empty(0, np.int16), RATE)
+
+    def _scene_of(self, column: Column, row: int, frames: int, size: int) -> Scene:
+        """The film in a cell that can be read."""
+        given = self._given_scene(column.values[row], frames, size)
+        if given is not None:
+            return given
+        data = content(column.values[row], column.folder, max_bytes=self._max_bytes, outside=self._outside)
+        return self._scene(data, frames, size)
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Spans of equal length, in seconds."""
+        whole = self._one(columns[0], row)
+        seconds = float(dense(whole, "numbers")[0, NUMBERS.index("seconds")])
+        return spans("frames", seconds, most, SHORTEST, within) if whole.present[0] else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """Where a span is not kept, the frame before it stands still and the sound's quietest passage is heard."""
+        (column,) = columns
+        whole = self._one(column, row)
+        scene = self._scene_of(column, row, self._frames, self._size) if whole.present[0] else None
+
+        def without(gone: npt.NDArray[np.bool_]) -> Batch:
+            assert scene is not None
+            left = scene.without([place for place, out in zip(places, gone, strict=True) if out])
+            if left is None:
+                return whole.mask(np.zeros(1, bool))
+            told = _told(left)
+            arrays: dict[str, Array | Ragged] = {name: told[name][None] for name in ("frames", "track", "numbers")}
+            arrays["samples"] = Ragged.from_rows([told["samples"]], np.empty(0, np.int16))
+            return Batch(arrays, np.ones(1, bool))
+
+        return versions(whole, kept, without)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """Eight frames, evenly over what is read, at most 160 pixels a side."""
+        if not self._one(columns[0], row).present[0]:
+            raise DataError(f"row {row} of column {self._column!r} has no film to show")
+        film = self._scene_of(columns[0], row, SHOWN, SHOWN_SIZE).film
+        seconds, _, width, height = film.facts[:4]
+        scale = SHOWN_SIZE / max(width, height)
+        sides = max(1, round(height * scale)), max(1, round(width * scale))
+        frames = np.stack([framed(frame, *sides, "stretch") for frame in film.frames])
+        return Exhibit("frames", frames, len(frames) / seconds)
+
+    def _one(self, column: Column, row: int) -> Batch:
+        return self.transform((column.take(np.array([row])),))
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """The same as `features`: none of them uses a label."""
@@ -234,12 +307,12 @@ def _seems(cell: object) -> bool:
     return looks_like_file(cell, SUFFIXES, MAGIC)
 
 
-def _told(film: Film, samples: npt.NDArray[np.int16]) -> Mapping[str, Array]:
+def _told(scene: Scene) -> Mapping[str, Array]:
     """What is kept of a film."""
+    film, samples, _ = scene
     track = motion_track(film.grey, film.step)
     chosen = np.linspace(0, len(film.frames) - 1, LOOKED_AT).round().astype(np.int64)
-    looked = [pixel_features(film.frames[i]) for i in chosen]
-    look = np.array([[each[name] for name in LOOK] for each in looked])
+    look = np.array([_look(film.frames[i].tobytes(), film.frames.shape[1]) for i in chosen])
     heard = np.full(len(HEARD), np.nan)
     if len(samples):
         told = dict(zip(NAMES, prosody(samples, RATE), strict=True))
@@ -248,6 +321,13 @@ def _told(film: Film, samples: npt.NDArray[np.int16]) -> Mapping[str, Array]:
     numbers = np.concatenate([film.facts, motion_numbers(track), looks, heard])
     numbers = np.clip(numbers, -LARGEST, LARGEST).astype(np.float32)
     return {"frames": film.frames, "track": track, "numbers": numbers, "samples": samples}
+
+
+@lru_cache(maxsize=64)  # a film without some of its spans has the frames of the whole
+def _look(frame: bytes, size: int) -> tuple[float, ...]:
+    """`LOOK` of one frame."""
+    told = pixel_features(np.frombuffer(frame, np.uint8).reshape(size, size, 3))
+    return tuple(told[name] for name in LOOK)
 
 
 def _clip(rng: np.random.Generator, sound: bool) -> bytes:
