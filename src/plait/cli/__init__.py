@@ -13,6 +13,7 @@ import typer
 from plait import __version__
 from plait.cli.compare import compare
 from plait.cli.demo import demo
+from plait.cli.drift import drift
 from plait.cli.evaluate import evaluate
 from plait.cli.fair import fair
 from plait.cli.fit import fit
@@ -47,6 +48,7 @@ def app() -> typer.Typer:
         compare,
         overview,
         fair,
+        drift,
         list_parts,
         report,
         demo,

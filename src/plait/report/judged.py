@@ -12,10 +12,12 @@ import numpy as np
 from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, finish, readable, save
 
 if TYPE_CHECKING:
+    from plait.judgement.drift import DriftReport
     from plait.judgement.fairness import Attribute, FairnessReport
+    from plait.judgement.shifts import Shift
     from plait.metrics.shown import Span
 
-__all__ = ["draw_fairness", "fairness_bars", "fairness_curve"]
+__all__ = ["draw_drift", "draw_fairness", "drift_bars", "fairness_bars", "fairness_curve", "shift_bars"]
 
 RATES = {"favoured": "favoured", "tpr": "favoured among the deserving", "fpr": "favoured among the others"}
 FOUR_FIFTHS = 0.8
@@ -79,6 +81,54 @@ def fairness_curve(attribute: Attribute) -> Canvas:
         )
     finish(axes, readable(attribute.name), "Share of all rows favoured", "", legend="best")
     axes.set(xlim=(0, 1), ylim=(0, 1.03))
+    return figure
+
+
+def draw_drift(found: DriftReport, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The stability index of every column, and the shares of up to six columns that drifted.
+
+    Returns
+    -------
+    tuple of Path
+        The files written: ``drift.png``, ``drift_1.png``, ...
+    """
+    into = Path(folder)
+    into.mkdir(parents=True, exist_ok=True)
+    binned = [shift for shift in found.drifted if shift.bins][:6]
+    made = [save(drift_bars(found), into / "drift.png")]
+    return (*made, *(save(shift_bars(shift), into / f"drift_{i}.png") for i, shift in enumerate(binned, 1)))
+
+
+def drift_bars(found: DriftReport) -> Canvas:
+    """Population stability index of every column beside what chance gives, those that drifted in another colour."""
+    shown = [shift for shift in (*found.shifts, *([found.score] if found.score else [])) if not np.isnan(shift.psi)][
+        :40
+    ]
+    figure, axes = axes_of(7.2, 1.4 + 0.3 * max(len(shown), 1))
+    place = np.arange(len(shown))
+    for colour, label, drifted in ((SERIES[0], "drifted", True), (BLUE, "no sure change", False)):
+        own = [i for i, shift in enumerate(shown) if (shift in found.drifted) is drifted]
+        axes.barh(place[own], [shown[i].psi for i in own], 0.6, color=colour, alpha=0.85, label=label)
+    axes.scatter([shift.floor for shift in shown], place, marker="|", s=80, color="#333333", label="by chance up to")
+    for limit, said in ((0.1, "moderate"), (0.25, "large")):
+        axes.axvline(limit, color=GREY, linewidth=0.8)
+        axes.annotate(said, (limit, -0.7), (2, 0), textcoords="offset points", color=GREY, fontsize=8)
+    axes.set_yticks(place, [readable(shift.name) for shift in shown])
+    axes.set_ylim(len(shown) - 0.4, -1.0)
+    finish(axes, "Population stability index", "PSI", "", legend="lower right")
+    return figure
+
+
+def shift_bars(shift: Shift) -> Canvas:
+    """Old and new shares of the bins of one column, at most thirty."""
+    bins = shift.bins[:30]
+    figure, axes = axes_of(7.2, 1.4 + 0.4 * len(bins))
+    place = np.arange(len(bins))
+    axes.barh(place - 0.19, [old for _, old, _ in bins], 0.36, color=GREY, label="old")
+    axes.barh(place + 0.19, [new for _, _, new in bins], 0.36, color=BLUE, label="new")
+    axes.set_yticks(place, [readable(label if len(label) <= 40 else label[:39] + "…") for label, _, _ in bins])
+    axes.invert_yaxis()
+    finish(axes, f"{readable(shift.name)}: PSI {shift.psi:.3f}", "Share of rows", "", legend="best")
     return figure
 
 
