@@ -165,3 +165,28 @@ def test_an_absent_source_has_no_say_in_the_bottleneck():
     *_, said = body(values, masks)
     *_, expected = alone(values[1:2], masks[1:2])
     torch.testing.assert_close(said[3], expected[3], atol=1e-6, rtol=0)
+
+
+def test_attention_is_shared_out_over_tokens_that_are_there(body):
+    if isinstance(body, GatedSources):
+        pytest.skip("gates weigh the sources, and no attention goes over all of them")
+    values, masks = made()
+    with torch.no_grad():
+        weights = body.attention(values, masks)
+    there = torch.cat(masks, dim=1)
+    assert weights.shape == there.shape
+    assert (weights[~there] == 0).all()
+    assert (weights[there] > 0).all()
+    assert (weights.sum(dim=1) <= 1 + 1e-6).all()
+
+
+def test_attention_follows_the_tokens(body):
+    if isinstance(body, GatedSources | RecurrentBody):
+        pytest.skip("no attention over all tokens, or their order counts")
+    values, masks = made()
+    turned = torch.arange(5, -1, -1)
+    with torch.no_grad():
+        weights = body.attention(values, masks)
+        others = body.attention([*values[:2], values[2][:, turned]], [*masks[:2], masks[2][:, turned]])
+    np.testing.assert_allclose(others[:, 5:], weights[:, 5:][:, turned], atol=1e-6)
+    np.testing.assert_allclose(others[:, :5], weights[:, :5], atol=1e-6)

@@ -27,8 +27,12 @@ class AttentionPooling(nn.Module):
 
     def forward(self, values_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
         """The pooled vector, ``B x D``; zero where no token is there."""
+        return torch.einsum("bt,btd->bd", self.attention(values_BTD, mask_BT), values_BTD)
+
+    def attention(self, values_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
+        """The weights ``a_t``, ``B x T``."""
         scores_BT = self.hidden(values_BTD).tanh() @ self.query
         # A large negative number instead of -inf: a row without tokens stays finite.
         scores_BT = scores_BT.masked_fill(~mask_BT, torch.finfo(scores_BT.dtype).min)
-        weights_BT = scores_BT.softmax(dim=1) * mask_BT
-        return torch.einsum("bt,btd->bd", weights_BT, values_BTD)
+        weights_BT: torch.Tensor = scores_BT.softmax(dim=1) * mask_BT
+        return weights_BT

@@ -45,10 +45,19 @@ class RecurrentBody(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """From ``B x T_s x D`` and bool ``B x T_s`` of each source to the states of the own token and all others, their
         mask, and the pooled vector (``B x D``)."""
+        x_BTD, mask_BT = self._states(values, masks)
+        return x_BTD, mask_BT, self.norm(self.pool(x_BTD, mask_BT))
+
+    def _states(
+        self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         rows, _, width = values[0].shape
         mask_BT = torch.cat([masks[0].new_ones(rows, 1), *masks], dim=1)
         x_BTD = self.norm_tokens(torch.cat([self.start.expand(rows, 1, width), *values], dim=1))
         for layer in self.layers:
             x_BTD = layer(line_dropout(x_BTD, self.dropout, self.training), mask_BT)
-        x_BTD = line_dropout(x_BTD, self.dropout, self.training)
-        return x_BTD, mask_BT, self.norm(self.pool(x_BTD, mask_BT))
+        return line_dropout(x_BTD, self.dropout, self.training), mask_BT
+
+    def attention(self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Weights of the states at the tokens in the pooled vector, ``B x T``; the rest up to 1 is the own token's."""
+        return self.pool.attention(*self._states(values, masks))[:, 1:]

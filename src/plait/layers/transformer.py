@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -49,17 +50,31 @@ class Block(nn.Module):
 
         `mask_B11T` (bool, true = visible) hides keys; None hides nothing. Every row needs one visible token.
         """
-        rows, tokens, width = x_BTD.shape
-        normed_BTD = self.norm_attention(x_BTD)
-        x_BQD, size = x_BTD[:, :first], width // self.heads
-        q_BHQd = self.query(normed_BTD[:, :first]).view(rows, x_BQD.shape[1], self.heads, size).transpose(1, 2)
-        key_value = self.key_value(normed_BTD).view(rows, tokens, 2, self.heads, size)
-        k_BHTd, v_BHTd = key_value.permute(2, 0, 3, 1, 4)
+        x_BQD = x_BTD[:, :first]
+        q_BHQd, k_BHTd, v_BHTd = self._projected(x_BTD, first)
         seen_BHQd = F.scaled_dot_product_attention(q_BHQd, k_BHTd, v_BHTd, attn_mask=mask_B11T)
         attended_BQD = self.mix(seen_BHQd.transpose(1, 2).reshape(x_BQD.shape))
         x_BQD = x_BQD + line_dropout(attended_BQD, self.dropout, self.training)
         gate_BQF, up_BQF = self.gate_up(self.norm_feed(x_BQD)).chunk(2, dim=-1)
         return x_BQD + line_dropout(self.down(F.relu(gate_BQF) * up_BQF), self.dropout, self.training)
+
+    def _projected(self, x_BTD: torch.Tensor, first: int | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries of the `first` tokens, keys and values of all."""
+        rows, tokens, width = x_BTD.shape
+        normed_BTD, size = self.norm_attention(x_BTD), width // self.heads
+        query_BQD = self.query(normed_BTD[:, :first])
+        key_value = self.key_value(normed_BTD).view(rows, tokens, 2, self.heads, size)
+        k_BHTd, v_BHTd = key_value.permute(2, 0, 3, 1, 4)
+        return query_BQD.view(rows, query_BQD.shape[1], self.heads, size).transpose(1, 2), k_BHTd, v_BHTd
+
+    def attention(self, x_BTD: torch.Tensor, mask_B11T: torch.Tensor | None, first: int) -> torch.Tensor:
+        """Attention of the `first` tokens to all, the mean of the heads: ``B x first x T``."""
+        q_BHQd, k_BHTd, _ = self._projected(x_BTD, first)
+        logits_BHQT = q_BHQd @ k_BHTd.transpose(2, 3) * q_BHQd.shape[3] ** -0.5
+        if mask_B11T is not None:
+            logits_BHQT = logits_BHQT.masked_fill(~mask_B11T, float("-inf"))
+        weights_BQT: torch.Tensor = logits_BHQT.softmax(dim=3).mean(dim=1)
+        return weights_BQT
 
 
 class Transformer(nn.Module):
@@ -88,13 +103,23 @@ class Transformer(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """From ``B x T_s x D`` and bool ``B x T_s`` of each source to all tokens as the last layer attended to them,
         their mask, and the pooled vector (``B x D``)."""
+        x_BTD, mask_B11T = self._before(values, masks)
+        pooled_B1D = self.blocks[-1](x_BTD, mask_B11T, first=1)
+        return x_BTD[:, 1:], torch.cat(list(masks), dim=1), self.norm(pooled_B1D[:, 0])
+
+    def _before(
+        self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """All tokens as the last layer reads them, the own one first, and which it sees."""
         rows, _, width = values[0].shape
         x_BTD = torch.cat([self.start.expand(rows, 1, width), *values], dim=1)
-        mask_BT = torch.cat(list(masks), dim=1)
-        visible_BT = F.pad(mask_BT, (1, 0), value=True)
+        visible_BT = F.pad(torch.cat(list(masks), dim=1), (1, 0), value=True)
         mask_B11T = None if bool(visible_BT.all()) else visible_BT[:, None, None]
-        *before, last = self.blocks
-        for block in before:
+        for block in list(self.blocks)[:-1]:
             x_BTD = block(x_BTD, mask_B11T)
-        pooled_B1D = last(x_BTD, mask_B11T, first=1)
-        return x_BTD[:, 1:], mask_BT, self.norm(pooled_B1D[:, 0])
+        return x_BTD, mask_B11T
+
+    def attention(self, values: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What the own token attends to in the last layer, ``B x T``; the rest up to 1 is itself."""
+        last = cast("Block", self.blocks[-1])
+        return last.attention(*self._before(values, masks), first=1)[:, 0, 1:]
