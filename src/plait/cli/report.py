@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.decisions import Amount, Cost
+from plait.cli.decisions import Asked as Decisions
 from plait.cli.options import AsJson, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -23,6 +25,8 @@ def report(
         Path | None, typer.Option("--data", metavar="FILE", help="Where the run's data lies now, if it was moved.")
     ] = None,
     side: SidePaths = None,
+    cost: Cost = None,
+    amount: Amount = None,
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     rows: Annotated[int, typer.Option(help="Rows that are explained one by one.", min=0, max=20)] = 3,
     show_personal: Annotated[
@@ -43,8 +47,17 @@ def report(
 
     screen = Screen(as_json)
     with screen.progress() as progress, running(progress):
-        asked = Asked(language, rows, show_personal, data, dict(long_tables(side).paths), progress)
+        asked = Asked(
+            language=language,
+            rows=rows,
+            show_personal=show_personal,
+            data=data,
+            sides=dict(long_tables(side).paths),
+            progress=progress,
+        )
         read = Run.read(run, asked)
+        decisions = Decisions.of(read.frame if read.test is None else read.test, None, cost, amount, lift=False)
+        read.costs, read.amounts = decisions.costs, decisions.amounts
         sections = write(read)
     with replacing(output) as beside:
         beside.write_text(page(*heading(read), sections, read.say), "utf-8")

@@ -11,7 +11,7 @@ from plait.contracts import Array
 from plait.report.canvas import BLUE, DASHES, GREY, Axes, Canvas, axes_of, picture, readable
 from plait.report.page import Picture
 
-__all__ = ["bars", "cloud", "dots", "drawn", "lines", "reliability", "timeline"]
+__all__ = ["bars", "cloud", "curve", "dots", "drawn", "histogram", "in_time", "lines", "reliability", "timeline"]
 
 WIDTH, HEIGHT = 3.9, 2.9  # inches; a phone shows this width as it is
 GREYS = ("#5F6871", "#8A939B", "#ABB2B8", "#C4C9CE")
@@ -84,6 +84,35 @@ def reliability(predicted: Array, observed: Array, low: Array, high: Array, x: s
     return figure
 
 
+def histogram(counts: Array, x: str, y: str) -> Canvas:
+    """Counts in bins of equal width over 0..1."""
+    figure, axes = axes_of(WIDTH, HEIGHT)
+    edges = np.linspace(0, 1, len(counts) + 1)
+    axes.bar(edges[:-1], counts, np.diff(edges) * 0.92, align="edge", color=BLUE)
+    _dress(axes, x, y)
+    return figure
+
+
+def in_time(
+    moments: Array,
+    predicted: Sequence[float],
+    observed: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    names: tuple[str, str],
+) -> Canvas:
+    """What was predicted beside what came true, period by period (`moments`: datetime64)."""
+    figure, axes = axes_of(WIDTH, HEIGHT)
+    spread = np.maximum(0, [np.subtract(observed, low), np.subtract(high, observed)])
+    axes.errorbar(moments, observed, spread, fmt="o", color=BLUE, markersize=4, elinewidth=1.2, label=names[1])
+    axes.plot(moments, predicted, color=GREYS[0], linewidth=1.4, label=names[0])
+    _by_date(axes, 5)
+    _dress(axes, "", "")
+    axes.set_ylim(0, 1.3 * max(*high, *predicted))
+    axes.legend(fontsize=7.5, frameon=False, loc="upper left", ncols=2)
+    return figure
+
+
 def cloud(across: Array, up: Array, x: str, y: str) -> Canvas:
     """Rows as dots beside the diagonal of equal values."""
     figure, axes = axes_of(WIDTH, HEIGHT)
@@ -120,6 +149,31 @@ def dots(
     return figure
 
 
+def curve(points: Sequence[float | str], mean: Array, error: Array, x: str, y: str, *, dates: bool = False) -> Canvas:
+    """A value along the points of a column with its standard error: a line over numbers, dots over categories.
+
+    `dates` says that numbers are seconds since 1970.
+    """
+    figure, axes = axes_of(WIDTH, 2.5)
+    if any(isinstance(point, str) for point in points):
+        places = np.arange(len(points))
+        axes.errorbar(places, mean, error, fmt="o", color=BLUE, markersize=4, elinewidth=1.2)
+        axes.set_xticks(places, [_cut(str(point), 12) for point in points], rotation=35, ha="right")
+    else:
+        across = np.asarray(points, np.float64)
+        if dates:
+            across = (across * 1e9).astype("datetime64[ns]")
+        axes.plot(across, mean, color=BLUE, linewidth=1.9)
+        axes.fill_between(across, mean - error, mean + error, color=BLUE, alpha=0.13, linewidth=0)
+        if dates:
+            _by_date(axes, 5)
+        else:
+            axes.locator_params(axis="x", nbins=5)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    _dress(axes, readable(x), y)
+    return figure
+
+
 def bars(labels: Sequence[str], values: Sequence[float], x: str, *, reference: float | None = None) -> Canvas:
     """Horizontal bars, the first on top."""
     figure, axes = axes_of(WIDTH, 0.75 + 0.24 * len(labels))
@@ -143,21 +197,26 @@ def timeline(edges: Array, parts: Mapping[str, Array], y: str) -> Canvas:
     parts
         Label to counts.
     """
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     figure, axes = axes_of(2 * WIDTH, 2.3)
     below = np.zeros(len(edges) - 1)
     width = np.diff(edges)
     for (name, counts), colour in zip(parts.items(), ("#B4BBC2", BLUE), strict=False):
         axes.bar(edges[:-1], counts, width * 0.92, bottom=below, align="edge", color=colour, label=readable(name))
         below = below + counts
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    _by_date(axes, 8)
     _dress(axes, "", y)
     axes.set_ylim(0, 1.25 * below.max())
     axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=len(parts))
     return figure
+
+
+def _by_date(axes: Axes, most: int) -> None:
+    """Ticks of the horizontal axis as dates."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _dress(axes: Axes, x: str, y: str) -> None:
@@ -170,5 +229,5 @@ def _dress(axes: Axes, x: str, y: str) -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
 
 
-def _cut(label: str) -> str:
-    return readable(label if len(label) <= LABEL else label[: LABEL - 1] + "…")
+def _cut(label: str, most: int = LABEL) -> str:
+    return readable(label if len(label) <= most else label[: most - 1] + "…")

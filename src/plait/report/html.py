@@ -42,6 +42,7 @@ def page(kicker: str, title: str, subtitle: str, sections: Sequence[Section], sa
         lstrip_blocks=True,
     )
     environment.filters["source"] = _source
+    environment.filters["marked"] = _marked
     environment.tests["kind"] = _is_kind
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -62,6 +63,11 @@ class _Style(str):
 
     def __html__(self) -> str:
         return str(self)
+
+
+def _marked(text: str) -> list[tuple[str, bool]]:
+    """Pieces of a text, and whether each stood between backticks: what is typed or read by a program."""
+    return [(piece, bool(i % 2)) for i, piece in enumerate(text.split("`")) if piece]
 
 
 def _source(picture: Picture) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "Facts",
     "Listing",
     "Notice",
+    "Passage",
     "Picture",
     "Pictures",
     "Prose",
@@ -82,6 +83,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A text in which some words are marked: pieces of it, each with its strength from -4 to 4 (0: not marked)."""
+
+    caption: str
+    pieces: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Pictures side by side where there is room."""
 
@@ -95,7 +104,7 @@ class Code:
     text: str
 
 
-Block: TypeAlias = Prose | Subheading | Facts | Table | Listing | Notice | Picture | Pictures | Code
+Block: TypeAlias = Prose | Subheading | Facts | Table | Listing | Notice | Passage | Picture | Pictures | Code
 
 
 @dataclass(frozen=True)

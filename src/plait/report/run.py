@@ -21,12 +21,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.data.division import Division
+    from plait.data.findings import Finding
     from plait.data.quality import Inspection
     from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
+    from plait.explain.explanation import Explanation
+    from plait.explain.importance import Importance
+    from plait.judgement.fairness import FairnessReport
+    from plait.metrics.calibration import CalibrationReport
     from plait.metrics.evaluation import Evaluation
+    from plait.metrics.value import Costs
 
 __all__ = ["Asked", "Run"]
+
+SOME = 500  # rows
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ class Run:
     """What `plait fit -o` wrote, with the data that it was fitted on.
 
     `record` is its ``run.json``; `division` holds the rows on both sides of the split; `say` speaks the language
-    that was asked for. Everything that takes work is done on first use, and once.
+    that was asked for. Where `costs` are set (and `amounts` of the rows held out), decisions are judged by them.
+    Everything that takes work is done on first use, and once.
     """
 
     def __init__(
@@ -78,6 +87,8 @@ class Run:
         self.sides = sides
         self.asked = asked
         self.say = Words(asked.language)
+        self.costs: Costs | None = None
+        self.amounts: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def read(cls, folder: Path, asked: Asked) -> Self:
@@ -206,11 +217,80 @@ class Run:
         return self.model.evaluate(self.judged(), self.judged()[self.target], self.weight, sides=self.sides)
 
     @cached_property
+    def calibration(self) -> CalibrationReport:
+        """Whether probabilities come true on the rows held out."""
+        judged = self.judged()
+        return self.model.calibration_report(judged, judged[self.target], self.weight, sides=self.sides)
+
+    @cached_property
     def inspection(self) -> Inspection:
         """What the columns are, and what is wrong with them."""
         from plait.data.quality import inspect
 
         return inspect(self.frame, self.schema)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the columns, and what stands on both sides of the split."""
+        from plait.data.across import across
+
+        both = () if self.test is None else across(self.train, self.test, self.schema)
+        known = {(finding.kind, finding.columns) for finding in both}
+        return (*both, *(f for f in self.inspection.findings if (f.kind, f.columns) not in known))
+
+    @cached_property
+    def personal(self) -> tuple[Finding, ...]:
+        """Personal data in the columns, by kind."""
+        from plait.data.personal import find
+
+        return find(self.frame, self.schema)
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64] | None:
+        """Groups of the rows held out, which stay whole when rows are drawn again."""
+        from plait.model import groups_of
+
+        return groups_of(self.judged(), self.schema.group)
+
+    @cached_property
+    def some(self) -> pd.DataFrame:
+        """At most `SOME` of the rows held out, evenly spread: enough for what asks the model many times."""
+        judged = self.judged()
+        rows = np.linspace(0, len(judged) - 1, min(SOME, len(judged))).astype(np.int64)
+        return judged.iloc[rows]
+
+    @cached_property
+    def importance(self) -> Importance:
+        """What the model rests on."""
+        return self.model.importance(self.some, self.some[self.target].to_numpy(), sides=self.sides, seed=self.seed)
+
+    @cached_property
+    def fairness(self) -> FairnessReport:
+        """How decisions fall on groups, by every sensitive column."""
+        from plait.judgement.fairness import fairness
+
+        judged = self.judged()
+        return fairness(self.model, judged, judged[self.target], sample_weight=self.weight, sides=self.sides)
+
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """Rows held out that are explained one by one: from the highest prediction to the lowest, in even steps, of
+        those rows with the most evidence."""
+        evidence = self.model.batches_present(self.judged(), sides=self.sides).sum(axis=1)
+        full = np.flatnonzero(evidence == evidence.max())
+        values = self.prediction.values
+        score = values if values.ndim == 1 else values[:, -1] if values.shape[1] == 2 else values.max(axis=1)
+        ranked = full[np.argsort(-score[full], kind="stable")]
+        chosen = np.linspace(0, len(ranked) - 1, min(self.asked.rows, len(ranked))).astype(np.int64)
+        return self.judged().iloc[ranked[chosen]]
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """Why the model says what it says of the cases, personal data in their cells masked unless asked otherwise."""
+        from plait.report.masking import masked
+
+        found = self.model.explain(self.cases, sides=self.sides, seed=self.seed, progress=self.asked.progress)
+        return found if self.asked.show_personal else masked(found)
 
     @cached_property
     def moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:

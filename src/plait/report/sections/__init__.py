@@ -8,7 +8,22 @@ from typing import TypeAlias
 from plait.report.numbers import count
 from plait.report.page import Section
 from plait.report.run import Run
-from plait.report.sections import data, metrics, reproduction, splits, summary
+from plait.report.sections import (
+    calibration,
+    cases,
+    data,
+    decisions,
+    fairness,
+    importance,
+    leaks,
+    metrics,
+    privacy,
+    quality,
+    reproduction,
+    slices,
+    splits,
+    summary,
+)
 
 __all__ = ["SECTIONS", "Write", "heading", "write"]
 
@@ -16,8 +31,17 @@ Write: TypeAlias = Callable[[Run], Section]
 
 SECTIONS: dict[str, Write] = {
     "data": data.section,
+    "leaks": leaks.section,
     "splits": splits.section,
     "metrics": metrics.section,
+    "calibration": calibration.section,
+    "decisions": decisions.section,
+    "slices": slices.section,
+    "fairness": fairness.section,
+    "importance": importance.section,
+    "cases": cases.section,
+    "quality": quality.section,
+    "privacy": privacy.section,
     "reproduction": reproduction.section,
 }
 
