@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plait.contracts import Column
 from plait.data.findings import Finding
 from plait.data.frame import as_frame, column
-from plait.data.repeats import Prints, chance, printed
+from plait.data.repeats import Prints, printed
 from plait.data.roles import named_identifier
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["across", "names_a_group", "within"]
 
 SHARE = 0.01  # of the rows judged, from which copies among the rows fitted spoil the figures
-UNLIKELY = 10  # how many times as many copies as chance gives are none of chance
 LONG = 80  # characters from which two equal cells are no coincidence
 PARTIES = {
     "account",
@@ -46,6 +45,7 @@ PARTIES_ZH = ("客户", "账户", "用户", "借款人", "会员")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 Flags = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
 
 
 def across(train: object, test: object, schema: Schema) -> tuple[Finding, ...]:
@@ -79,35 +79,32 @@ def _copies(
     old: Mapping[str, Column], new: Mapping[str, Column], names: list[str]
 ) -> tuple[Flags, tuple[Finding, ...]]:
     """Judged rows that the fitted rows hold already, whole or but for one column."""
+    prints = Prints.of([old, new], names)
     length = len(next(iter(new.values()))) if new else 0
-    before, after = Prints.of(old, names), Prints.of(new, names)
-    shared = [name for name in before.columns if name in after.columns]
-    if not shared or not length:
-        return np.zeros(length, bool), ()
-    fitted, judged = before.rows(shared), after.rows(shared)
-    exact = np.zeros(length, bool)
-    if _telling(before, shared, len(fitted)):
-        exact = np.isin(judged, fitted)
-    near = exact.copy()
-    for name in shared if len(shared) > 2 else ():
-        others = [other for other in shared if other != name]
-        if _telling(before, others, len(fitted)):
-            near |= np.isin(after.without(judged, name), before.without(fitted, name))
+    exact, near = _repeated(
+        prints, lambda rows: np.isin(rows[len(rows) - length :], rows[: len(rows) - length]), length
+    )
     if not near.any():
         return near, ()
     share = float(near.mean())
     said = (
         f"{int(near.sum()):,} of {length:,} rows to judge ({share:.1%}) stand among the rows to fit"
-        + (f", {int((near & ~exact).sum()):,} of them but for one column" if (near & ~exact).any() else "")
-        + " (dates and identifiers aside): drop copies, or keep them together by a group"
+        f"{_but(near & ~exact)} (dates and identifiers aside): drop copies, or keep them together by a group"
     )
     evidence = {"rows": int(near.sum()), "exact": int(exact.sum()), "share": round(share, 4)}
     return near, (Finding("repeated_rows", (), "leak" if share >= SHARE else "note", said, evidence),)
 
 
-def _telling(prints: Prints, names: list[str], rows: int) -> bool:
-    """Whether rows that agree in these columns can hardly agree by chance."""
-    return rows * chance(prints, names) * UNLIKELY <= SHARE
+def _repeated(prints: Prints, again: Callable[[Hashes], Flags], length: int) -> tuple[Flags, Flags]:
+    """The last `length` rows that are copies by `again`: whole, and whole or but for one column."""
+    if not len(prints) or not length:
+        return np.zeros(length, bool), np.zeros(length, bool)
+    rows = prints.rows()
+    exact = again(rows) & prints.telling()[-length:]
+    near = exact.copy()
+    for name in prints.columns if len(prints.columns) > 2 else ():
+        near |= again(prints.without(rows, name)) & prints.telling(name)[-length:]
+    return exact, near
 
 
 def _long_cells(
@@ -131,6 +128,10 @@ def _long_cells(
 
 
 def _long(cells: Column) -> Flags:
+    """Cells that are long, of a column in which most cells differ."""
+    seen = printed(cells)[cells.present]
+    if 2 * len(np.unique(seen)) < len(seen):
+        return np.zeros(len(cells), bool)
     return np.array([isinstance(cell, str) and len(cell) >= LONG for cell in cells.values], bool)
 
 
@@ -152,7 +153,7 @@ def _groups(old: Mapping[str, Column], new: Mapping[str, Column], schema: Schema
 def names_a_group(cells: Column) -> bool:
     """Whether a column's name and cells are those of a party that several rows may belong to."""
     words = [word.lower() for word in _WORDS.findall(cells.name)]
-    named = named_identifier(cells.name) or (bool(words) and words[-1] in PARTIES)
+    named = named_identifier(cells.name) or (0 < len(words) <= 2 and words[-1] in PARTIES)
     return (named or any(word in cells.name for word in PARTIES_ZH)) and _codes(cells)
 
 
@@ -170,22 +171,26 @@ def _repeats(cells: Column) -> bool:
     return len(counts) >= 10 and bool(counts.max() <= 0.2 * counts.sum())
 
 
+def _again(rows: Hashes) -> Flags:
+    """Rows that stand earlier, too."""
+    again = np.ones(len(rows), bool)
+    again[np.unique(rows, return_index=True)[1]] = False
+    return again
+
+
+def _but(changed: Flags) -> str:
+    return f", {int(changed.sum()):,} of them but for one column" if changed.any() else ""
+
+
 def within(cells: Mapping[str, Column], schema: Schema) -> Iterator[Finding]:
     """Rows of one frame that repeat an earlier one, dates and identifiers aside."""
-    prints = Prints.of(cells, schema.names("source"))
-    names = list(prints.columns)
-    if not names:
-        return
-    rows = prints.rows(names)
-    if len(rows) < 2 or not _telling(prints, names, len(rows)):
-        return
-    first = np.unique(rows, return_index=True)[1]
-    again = len(rows) - len(first)
-    if again:
-        share = again / len(rows)
+    prints = Prints.of([cells], schema.names("source"))
+    exact, near = _repeated(prints, _again, len(prints))
+    if near.any():
+        share = float(near.mean())
         said = (
-            f"{again:,} rows ({share:.1%}) repeat an earlier one (dates and identifiers aside): drop them, or keep "
-            "copies on one side of every split by a group"
+            f"{int(near.sum()):,} rows ({share:.1%}) repeat an earlier one{_but(near & ~exact)} (dates and "
+            "identifiers aside): drop them, or keep copies on one side of every split by a group"
         )
-        evidence = {"rows": again, "share": round(share, 4)}
+        evidence = {"rows": int(near.sum()), "exact": int(exact.sum()), "share": round(share, 4)}
         yield Finding("repeated_rows", (), "warning" if share >= SHARE else "note", said, evidence)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,19 @@ def _as_text(cell: object) -> str:
         return cell
     if isinstance(cell, float):
         return f"{cell:.0f}" if cell.is_integer() else repr(cell)
-    return as_json(cell) if isinstance(cell, list | dict | tuple) else ""
+    return "\n".join(_leaves(cell))
+
+
+def _leaves(cell: object) -> Iterator[str]:
+    """The texts inside a nested cell."""
+    if isinstance(cell, str):
+        yield cell
+    elif isinstance(cell, Mapping):
+        for value in cell.values():
+            yield from _leaves(value)
+    elif isinstance(cell, list | tuple):
+        for item in cell:
+            yield from _leaves(item)
 
 
 def _shape(text: str) -> str:

@@ -43,6 +43,7 @@ _GIVEN_NAMES = (
     "wendy wesley william zachary"
 )
 _GIVEN = frozenset(_GIVEN_NAMES.split())
+_NO_SURNAMES = frozenset({"account", "auto", "bank", "consolidation", "corporation", "group", "inc", "llc", "loan"})
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭"
     "陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
@@ -66,7 +67,7 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     "iban": re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![0-9A-Za-z])"),
     "card": re.compile(
         r"(?<![\d.,-])(?<!\d )[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,4}(?:[ -]?\d{1,3})?(?![\d-])"
-        r"|(?<!\d)3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?!\d)"
+        r"|(?<![\d.,-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?!\d)"
     ),
     "ssn": re.compile(
         r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"
@@ -183,7 +184,7 @@ def _of(kind: str, text: str) -> Iterator[tuple[int, int]]:
 def is_full_name(text: str) -> bool:
     """Whether a whole text is a Western name: a common given name, perhaps a middle one, and a surname."""
     found = _FULL_NAME.fullmatch(text.strip())
-    return found is not None and found.group(1).lower() in _GIVEN
+    return found is not None and found.group(1).lower() in _GIVEN and found.group(2).lower() not in _NO_SURNAMES
 
 
 def is_chinese_name(text: str) -> bool:

@@ -15,36 +15,74 @@ from plait.contracts import Column
 from plait.data.read import as_json
 from plait.data.roles import identifies
 
-__all__ = ["Prints", "chance", "printed"]
+__all__ = ["Prints", "printed"]
 
 Hashes = npt.NDArray[np.uint64]
+CHANCE = float(np.log(1e-3))  # rows that chance may give a row as copies, at most
 MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
 class Prints:
-    """A number of 64 bits for every cell of some rows: equal for equal cells, up to spaces and case in texts.
+    """A number of 64 bits for every cell of some rows, equal for equal cells, up to spaces and case in texts; and how
+    surprising the cell is, the negative logarithm of its share in its column.
 
     Dates, and columns that identify rows, are left out: a row copied with another of these is still a copy.
     """
 
     columns: Mapping[str, Hashes]
+    surprise: Mapping[str, npt.NDArray[np.float64]]
 
     @classmethod
-    def of(cls, cells: Mapping[str, Column], names: Sequence[str]) -> Self:
-        kept = [n for n in names if n in cells and cells[n].values.dtype.kind != "M" and not identifies(cells[n], 1.0)]
-        return cls({name: printed(cells[name]) for name in kept})
+    def of(cls, parts: Sequence[Mapping[str, Column]], names: Sequence[str]) -> Self:
+        """Of the rows of all `parts`, one after the other."""
+        kept = {name: [part[name] for part in parts] for name in names if all(name in part for part in parts)}
+        told = {name: cells for name, cells in kept.items() if not any(map(_identifying, cells))}
+        columns = {name: np.concatenate([printed(own) for own in cells]) for name, cells in told.items()}
+        return cls(columns, _surprises(columns))
 
-    def rows(self, names: Sequence[str]) -> Hashes:
-        """One number for the cells of these columns together; a sum, so that a column can be taken out again."""
-        return sum((_mixed(self.columns[name], name) for name in names), np.zeros(self._length(), np.uint64))
+    def rows(self) -> Hashes:
+        """One number for all cells of a row: a sum, so that a column can be taken out again."""
+        total = np.zeros(len(self), np.uint64)
+        for name, hashes in self.columns.items():
+            total += _mixed(hashes, name)
+        return total
 
     def without(self, rows: Hashes, name: str) -> Hashes:
         """`rows` without one of its columns."""
         return rows - _mixed(self.columns[name], name)
 
-    def _length(self) -> int:
+    def telling(self, without: str | None = None) -> npt.NDArray[np.bool_]:
+        """Rows whose cells hardly any other row has by chance.
+
+        For independent columns, the product of the shares of a row's cells is the chance that another row agrees; its
+        square root is taken, as if half of what the columns say were said twice.
+        """
+        said = sum(told for name, told in self.surprise.items() if name != without)
+        return np.asarray(np.log(max(len(self), 1)) - 0.5 * said <= CHANCE)
+
+    def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+def _identifying(cells: Column) -> bool:
+    return cells.values.dtype.kind == "M" or bool(identifies(cells, 1.0))
+
+
+def _surprises(columns: Mapping[str, Hashes]) -> dict[str, npt.NDArray[np.float64]]:
+    """Of each cell; one whose row has said the same in an earlier column, the zeros of an idle account say, is none."""
+    if not columns:
+        return {}
+    table = np.stack(list(columns.values()), axis=1)
+    order = np.argsort(table, axis=1, kind="stable")
+    ordered = np.take_along_axis(table, order, axis=1)
+    said = np.zeros(table.shape, bool)
+    np.put_along_axis(said, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    out = {}
+    for i, (name, hashes) in enumerate(columns.items()):
+        codes, counts = np.unique(hashes, return_inverse=True, return_counts=True)[1:]
+        out[name] = np.where(said[:, i], 0.0, np.log(len(hashes)) - np.log(counts)[codes])
+    return out
 
 
 def _mixed(hashes: Hashes, name: str) -> Hashes:
@@ -77,16 +115,3 @@ def _text(cell: object) -> str:
     if isinstance(cell, bytes):
         return hashlib.sha256(cell).hexdigest()
     return as_json(cell)
-
-
-def chance(prints: Prints, names: Sequence[str]) -> float:
-    """How likely two rows agree in all of these columns by chance.
-
-    The product of the columns' own shares of agreeing pairs would hold for independent columns; its square root is
-    taken, as if half of what the columns say were said twice.
-    """
-    total = 1.0
-    for name in names:
-        counts = np.unique(prints.columns[name], return_counts=True)[1]
-        total *= float(((counts / counts.sum()) ** 2).sum())
-    return float(np.sqrt(total))
