@@ -215,6 +215,15 @@ def check_both_doors(told: Source) -> None:
     new = [i for i, name in enumerate(features.names) if name.startswith("pretrained")]
     assert new
     np.testing.assert_array_equal(features.present[:, new].all(axis=1), batch.present)
+    row = int(np.flatnonzero(batch.present)[0])
+    places = room.places((column,), row, 4)
+    assert places == plain.places((column,), row, 4)
+    kept = np.array([[True] * len(places), [True] * (len(places) - 1) + [False]])
+    versions = room.keep((column,), row, places, kept)
+    whole, less = room.features(versions).values[:, new]
+    np.testing.assert_array_equal(whole, features.values[row, new])
+    assert not np.allclose(whole, less)
+    assert room.exhibit((column,), row).form == plain.exhibit((column,), row).form
     tuned = Source("cell", told.modality, ("cell",), {"cell": {**told.options["cell"], "tuning": "full"}})
     room = registry.room(tuned)(tuned).fit([(column,)], context(30))
     encoder: Any = room.encoder(24)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,14 @@ from plait.contracts import (
     Array,
     Batch,
     Column,
+    Divisible,
     Encoder,
+    Exhibit,
     Features,
     FitContext,
     Json,
     Origins,
+    Place,
     Ragged,
     Readable,
     Source,
@@ -183,10 +186,28 @@ class Pretrained:
 
     def transform(self, columns: tuple[Column, ...]) -> Batch:
         """The room's batch, with the vectors of a frozen encoder beside its arrays."""
-        batch = self._inner.transform(columns)
+        return self._with_vectors(self._inner.transform(columns))
+
+    def _with_vectors(self, batch: Batch) -> Batch:
         if not self.frozen:
             return batch
         return replace(batch, arrays={**batch.arrays, VECTOR: self._embedded(batch)})
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """The room's places."""
+        return cast("Divisible", self._inner).places(columns, row, most, within)
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """The room's versions, embedded as `transform` embeds."""
+        return self._with_vectors(cast("Divisible", self._inner).keep(columns, row, places, kept))
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        """The room's own."""
+        return cast("Divisible", self._inner).exhibit(columns, row)
 
     def _embedded(self, batch: Batch) -> npt.NDArray[np.float32]:
         """A vector a row, from the cache where the same cell was embedded before; else embedded, and kept."""
