@@ -118,7 +118,7 @@ def crossing_rate(quantiles: Array, weight: Array | None = None) -> Array:
     quantiles = finite(quantiles, len(quantiles), "quantiles")
     if quantiles.ndim != 2:
         raise InputError(f"quantiles have shape {quantiles.shape}; give one column for each level")
-    return mean((np.diff(quantiles, axis=1) < 0).any(1), as_weight(weight, len(quantiles)))
+    return mean(np.diff(quantiles, axis=1).min(axis=1, initial=0) < 0, as_weight(weight, len(quantiles)))
 
 
 def _pinballs(targets: Array, quantiles: Array, levels: Sequence[float]) -> Array:
