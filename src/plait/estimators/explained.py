@@ -95,6 +95,7 @@ class Explained:
                 sources=explain_sources(subject, seed=seed, progress=report) if "sources" in wanted else None,
                 columns=explain_columns(subject) if "columns" in wanted else None,
                 cells=explain_cells(subject, seed=seed, progress=report) if "cells" in wanted else (),
+                target=self._fitted_model().schema.target,
             )
 
     def subject(

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Exhibit, Place
+from plait.contracts import Array, Exhibit, Json, Place
 from plait.explain.subject import Scale
+from plait.metrics.shown import aligned, number, plain
 
 __all__ = ["CellShares", "ColumnShares", "Explanation", "SourceShares"]
+
+SHOWN = 10  # rows, and columns, in a table
+FEATURES = 20  # of a row in JSON
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class SourceShares:
         float64 ``N x S``; 0 where the source is absent.
     error
         float64 ``N x S``: standard error of each value; 0 where the values are exact.
+    seen
+        bool ``N x S``: which sources each row has; None: all of them.
     """
 
     sources: tuple[str, ...]
@@ -35,6 +41,26 @@ class SourceShares:
     base: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
+    seen: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Which sources each row has: bool ``N x S``."""
+        return np.ones(self.values.shape, bool) if self.seen is None else self.seen
+
+    def of(self, row: int) -> dict[str, Json]:
+        """One row as JSON."""
+        shares = [
+            {"source": name, "modality": modality, "present": seen, "value": value, "error": error}
+            for name, modality, seen, value, error in zip(
+                self.sources, self.modalities, self.present[row], self.values[row], self.error[row], strict=True
+            )
+        ]
+        return {
+            "base": self.base[row],
+            "shares": shares,
+            "by_modality": {name: values[row] for name, values in self.by_modality.items()},
+        }
 
     @property
     def by_modality(self) -> dict[str, npt.NDArray[np.float64]]:
@@ -77,6 +103,20 @@ class ColumnShares:
     features: tuple[tuple[str, ...], npt.NDArray[np.float64]] | None = None
     attention: Mapping[str, npt.NDArray[np.float64]] | None = None
 
+    def of(self, row: int) -> dict[str, Json]:
+        """One row as JSON, of the features those `FEATURES` that add or take most."""
+        told = zip(self.sources, self.columns, self.values[row], strict=True)
+        names, values = self.features or ((), np.zeros((row + 1, 0)))
+        most = np.argsort(-np.abs(values[row]), kind="stable")[:FEATURES]
+        return {
+            "base": self.base[row],
+            "score": self.score[row],
+            "residual": self.residual[row],
+            "shares": [{"source": source, "column": column, "value": value} for source, column, value in told],
+            "features": [{"feature": names[i], "value": values[row, i]} for i in most],
+            "attention": {source: weights[row] for source, weights in (self.attention or {}).items()},
+        }
+
 
 @dataclass(frozen=True)
 class CellShares:
@@ -102,6 +142,17 @@ class CellShares:
     error: npt.NDArray[np.float64]
     attention: npt.NDArray[np.float64] | None = None
 
+    def told(self) -> dict[str, Json]:
+        """The places and what they add, as JSON; not the cell itself."""
+        shares = zip(self.places, self.values, self.error, strict=True)
+        return {
+            "source": self.source,
+            "places": [
+                {"kind": place.kind, "where": place.where, "label": place.label, "value": value, "error": error}
+                for place, value, error in shares
+            ],
+        }
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -117,6 +168,8 @@ class Explanation:
         float64 ``N``, on `scale` (see `plait.explain.subject.Subject`).
     sources, columns, cells
         The depths that were asked for; None or empty otherwise.
+    target
+        What is predicted, where the model's schema names it.
     """
 
     index: tuple[object, ...]
@@ -126,6 +179,61 @@ class Explanation:
     sources: SourceShares | None = None
     columns: ColumnShares | None = None
     cells: tuple[CellShares, ...] = ()
+    target: str | None = None
 
     def __len__(self) -> int:
         return len(self.prediction)
+
+    def to_text(self, language: str = "en") -> list[str]:
+        """A few sentences a row, in English (``"en"``) or Chinese (``"zh"``).
+
+        Raises
+        ------
+        ConfigError
+            If the language is unknown.
+        """
+        from plait.explain.words import texts
+
+        return texts(self, language)
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """A table of strings, the header first: what each source adds, or else each of the columns that add most."""
+        head, body = ["row"], [[str(label)] for label in self.index]
+        if self.output is not None:
+            head.append("of")
+            body = [[*cells, str(label)] for cells, label in zip(body, self.output, strict=True)]
+        if self.sources is not None:
+            names, values = self.sources.sources, self.sources.values
+            numbers = np.column_stack([self.sources.base, values, self.prediction])
+            head += ["base", *names, "prediction"]
+        elif self.columns is not None:
+            order = np.argsort(-np.abs(self.columns.values).sum(axis=0), kind="stable")[:SHOWN]
+            values, rest = self.columns.values[:, order], np.delete(self.columns.values, order, axis=1).sum(axis=1)
+            numbers = np.column_stack([self.columns.base, values, rest, self.columns.residual, self.columns.score])
+            head += ["base", *(self.columns.columns[i] for i in order), "others", "unexplained", "score"]
+        else:
+            numbers = self.prediction[:, None]
+            head.append("prediction")
+        rows = ((*cells, *map(number, row)) for cells, row in zip(body, numbers.tolist(), strict=True))
+        return (tuple(head), *rows)
+
+    def __str__(self) -> str:
+        told = [f"{label}: {text}" for label, text in zip(self.index[:SHOWN], self.to_text()[:SHOWN], strict=True)]
+        rest = [f"... and {len(self) - SHOWN:,} more rows"] if len(self) > SHOWN else []
+        return "\n".join([*aligned(self.rows()[: SHOWN + 1]), "", *told, *rest])
+
+    def to_json(self) -> Json:
+        """All of it but the cells' own contents, as what `json.dumps` accepts."""
+        told = [self._row(row, text) for row, text in enumerate(self.to_text())]
+        methods = {} if self.columns is None else dict(self.columns.methods)
+        return plain({"target": self.target, "scale": self.scale, "methods": methods, "rows": told})
+
+    def _row(self, row: int, text: str) -> dict[str, Json]:
+        label = None if self.output is None else self.output[row]
+        told = {"row": self.index[row], "of": label, "prediction": self.prediction[row], "text": text}
+        if self.sources is not None:
+            told["sources"] = self.sources.of(row)
+        if self.columns is not None:
+            told["columns"] = self.columns.of(row)
+        told["cells"] = [cell.told() for cell in self.cells if cell.row == row]
+        return told

@@ -83,7 +83,7 @@ def explain_sources(
             values[np.ix_(rows, players)], error[np.ix_(rows, players)] = means, errors
         done += len(rows)
     modalities = tuple(subject.rooms[name].source.modality for name in subject.sources)
-    return SourceShares(subject.sources, modalities, base, values, error)
+    return SourceShares(subject.sources, modalities, base, values, error, there)
 
 
 def _alike(there: npt.NDArray[np.bool_]) -> Iterator[tuple[Array, Array]]:
