@@ -217,6 +217,7 @@ def _by_date(axes: Axes, most: int) -> None:
     locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.get_offset_text().set_fontsize(8)
 
 
 def _dress(axes: Axes, x: str, y: str) -> None:

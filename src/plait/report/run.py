@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from plait.estimators import Classifier, Regressor
     from plait.explain.explanation import Explanation
     from plait.explain.importance import Importance
+    from plait.judgement.drift import DriftReport
     from plait.judgement.fairness import FairnessReport
     from plait.metrics.calibration import CalibrationReport
     from plait.metrics.evaluation import Evaluation
@@ -110,7 +111,7 @@ class Run:
         data = record["data"]
         path = _data_path(folder, data, asked.data)
         _check_content(path, data["sha256"], "the data", "--data")
-        model = load(folder / "model.plait")
+        model = load(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
         schema = model.schema_
         frame = read(path)
         moved = asked.data is not None
@@ -227,7 +228,7 @@ class Run:
         """What the columns are, and what is wrong with them."""
         from plait.data.quality import inspect
 
-        return inspect(self.frame, self.schema)
+        return inspect(self.frame, self.schema, sides=self.sides)
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -271,6 +272,13 @@ class Run:
 
         judged = self.judged()
         return fairness(self.model, judged, judged[self.target], sample_weight=self.weight, sides=self.sides)
+
+    @cached_property
+    def drift(self) -> DriftReport:
+        """What changed from the rows fitted on to those held out."""
+        from plait.judgement.drift import drift
+
+        return drift(self.train, self.judged(), model=self.model, target=self.target, sides=self.sides, seed=self.seed)
 
     @cached_property
     def cases(self) -> pd.DataFrame:

@@ -22,7 +22,9 @@ def section(run: Run, others: Sequence[Section]) -> Section:
     blocks: list[Block] = [Listing(tuple(_lines(run)))]
     if run.test is not None:
         blocks.append(Facts(tuple(_facts(run))))
-    watch = [line for other in others for line in other.watch]
+    refused = run.record.get("refused")
+    watch = [say("summary.refused", why=refused)] if refused else []
+    watch += [line for other in others for line in other.watch]
     blocks.append(Subheading(say("summary.watch")))
     if watch:
         blocks += [Notice(line, "watch") for line in watch]
