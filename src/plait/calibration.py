@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Calibrator, FitContext, Head, Json, Modality, State
+from plait.contracts import Array, Calibrator, Contributions, FitContext, Head, Json, Modality, State
 from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError, unknown
 from plait.evidence import Fitted, View
@@ -38,6 +38,20 @@ class Calibrated(Fitted):
         some = np.any(view.batches.present[rows] & present, axis=1)
         scores = self.calibrator(self.fitted.coalitions(view, rows, present))
         return np.asarray(np.where(np.asarray(some)[:, None], scores, self.head.prior))
+
+    def shares(self, view: View, output: npt.NDArray[np.int64]) -> Contributions:
+        """What adds up to the scores before calibration, stretched to add up to those after it (two classes).
+
+        With more classes one score depends on all others, and what calibration adds stays in the residual.
+        """
+        found = self.fitted.contributions(view, output)
+        score = self.score(view)[np.arange(len(view)), output]
+        if self.head.outputs > 1:
+            return replace(found, score=score)
+        base = self.calibrator(found.base[:, None])[:, 0]
+        moved = found.score - found.base
+        stretch = np.divide(score - base, moved, out=np.ones(len(moved)), where=np.abs(moved) > 1e-12)
+        return replace(found, base=base, values=found.values * stretch[:, None], score=score)
 
     @property
     def settings(self) -> dict[str, dict[str, Json]]:

@@ -241,8 +241,9 @@ class Model:
         bare = plain(self.fitted)
         self.fitted = bare if choice.calibrator is None else Calibrated(bare, choice.calibrator)
         self.conformal = None  # what was promised was promised of other scores
+        kept = {name: value for name, value in self.record.items() if name != "conformal"}
         told = {**choice.to_json(), "asked": method, "source": "training rows" if rows is None else "given rows"}
-        self.record = {**self.record, "calibration": told}
+        self.record = {**kept, "calibration": told}
         return choice
 
     def conformalize(

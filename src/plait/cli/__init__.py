@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from plait import __version__
+from plait.cli.calibrate import calibrate
 from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.drift import drift
@@ -45,6 +46,7 @@ def app() -> typer.Typer:
         fit,
         predict,
         evaluate,
+        calibrate,
         compare,
         overview,
         fair,

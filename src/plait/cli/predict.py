@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +15,9 @@ from plait.cli.tables import long_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-    from plait.contracts import Prediction
+    from plait.contracts import Array, Prediction, Side
     from plait.data.schema import Schema
+    from plait.estimators import Classifier, Regressor
 
 __all__ = ["predict"]
 
@@ -30,7 +32,7 @@ def predict(
 ) -> None:
     """Predict new rows, into a file.
 
-    One row each, in their order, with identifiers carried along.
+    One row each, in their order, with identifiers carried along; sets or intervals where the model promises them.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored
     from plait.data.faults import counted
@@ -50,6 +52,9 @@ def predict(
     faults = counted(prediction.faults)
     say_faults(screen, faults)
     predicted = _as_frame(prediction, frame, schema)
+    if estimator.model_.conformal is not None:
+        for name, cells in _promised(estimator, frame, prediction, tables).items():
+            predicted[name] = cells
     write_frame(predicted, output)
     screen.say(f"{len(predicted):,} rows predicted: {output}")
     screen.result(
@@ -73,3 +78,14 @@ def _as_frame(prediction: Prediction, frame: pd.DataFrame, schema: Schema) -> pd
     probability, classes = prediction.values, prediction.classes
     each = {f"probability_{label}": probability[:, i] for i, label in enumerate(classes.tolist())}
     return pd.DataFrame({**out, "prediction": classes[probability.argmax(axis=1)], **each})
+
+
+def _promised(
+    estimator: Classifier | Regressor, frame: pd.DataFrame, prediction: Prediction, tables: Mapping[str, Side]
+) -> dict[str, Array]:
+    """Columns of the sets or intervals: whether a class may be the true one, or low and high ends."""
+    if prediction.classes is None:
+        low, high = estimator.predict_interval(frame, sides=tables).T
+        return {"low": low, "high": high}
+    inside = estimator.sets_of(frame, prediction)
+    return {f"may_be_{label}": inside[:, i] for i, label in enumerate(prediction.classes.tolist())}

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.calibration import AUTO
-from plait.conformal.promise import Wanted, intervals, sets
-from plait.contracts import Array, FitContext, Side
+from plait.conformal.promise import Promise, Wanted, intervals, sets
+from plait.contracts import Array, FitContext, Prediction, Side
 from plait.errors import ConfigError, DataError, unknown
 from plait.evidence import View
 from plait.metrics.calibration import CalibrationReport, calibration_report
@@ -165,7 +165,7 @@ class Calibrating:
         model = self._fitted_model()
         frame, context = self._known(X, y, sample_weight)
         wanted = Wanted(coverage, method, by_class, by, symmetric)
-        model.conformalize(model.batches(frame, sides), context, wanted, _groups(frame, by))
+        model.conformalize(model.batches(frame, sides), context, wanted, _named(frame, by))
         return self
 
     def predict_set(self, X: object, *, sides: Mapping[str, Side] | None = None) -> npt.NDArray[np.bool_]:
@@ -178,10 +178,13 @@ class Calibrating:
         ConfigError
             If `conformalize` was not called, or the model predicts values.
         """
-        model, frame = self._fitted_model(), self._rows(X)
-        held = model.conformal
-        by = held.groups.by if held is not None else None
-        return sets(held, model.predict(frame, sides), _groups(frame, by))
+        model = self._fitted_model()
+        return self.sets_of(X, model.predict(self._rows(X), sides))
+
+    def sets_of(self, X: object, prediction: Prediction) -> npt.NDArray[np.bool_]:
+        """What `predict_set` says of rows whose prediction is known already."""
+        held = self._fitted_model().conformal
+        return sets(held, prediction, _groups(self._rows(X), held))
 
     def predict_interval(self, X: object, *, sides: Mapping[str, Side] | None = None) -> npt.NDArray[np.float64]:
         """Low and high ends of the value: float64 of shape (N, 2).
@@ -192,11 +195,10 @@ class Calibrating:
             If `conformalize` was not called, or the model predicts classes.
         """
         model, frame = self._fitted_model(), self._rows(X)
-        held = model.conformal
-        by = held.groups.by if held is not None else None
         view = View(model.batches(frame, sides), model.rooms)
         with single_threaded_blas():
-            return intervals(held, model.fitted.predict(view.batches), view, _groups(frame, by))
+            said = model.fitted.predict(view.batches)
+            return intervals(model.conformal, said, view, _groups(frame, model.conformal))
 
     def coverage_report(
         self, X: object, y: object, sample_weight: object = None, *, sides: Mapping[str, Side] | None = None
@@ -213,7 +215,7 @@ class Calibrating:
         held = model.conformal
         if held is None:
             raise ConfigError("the model promises nothing yet; call conformalize with rows that it was not fitted on")
-        groups = _groups(frame, held.groups.by)
+        groups = _groups(frame, held)
         if model.head.task == "regression":
             truth = model.head.decode(context.targets[:, None]).values
             ends = self.predict_interval(X, sides=sides)
@@ -231,7 +233,12 @@ class Calibrating:
         return frame, self._fitted_model().context(frame, target, self._weight(sample_weight, len(frame)))
 
 
-def _groups(frame: pd.DataFrame, by: str | None) -> list[str] | None:
+def _groups(frame: pd.DataFrame, held: Promise | None) -> list[str] | None:
+    """What each row has in the column that a promise goes by."""
+    return None if held is None else _named(frame, held.groups.by)
+
+
+def _named(frame: pd.DataFrame, by: str | None) -> list[str] | None:
     """What each row has in column `by`, as text; missing cells are a group."""
     if by is None:
         return None
