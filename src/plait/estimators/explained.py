@@ -96,6 +96,7 @@ class Explained:
                 columns=explain_columns(subject) if "columns" in wanted else None,
                 cells=explain_cells(subject, seed=seed, progress=report) if "cells" in wanted else (),
                 target=self._fitted_model().schema.target,
+                faults=subject.batches.faults,
             )
 
     def subject(

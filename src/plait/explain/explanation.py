@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Exhibit, Json, Place
+from plait.contracts import Array, Exhibit, Fault, Json, Place
 from plait.explain.subject import Scale
 from plait.metrics.shown import aligned, number, plain
 
@@ -16,6 +16,7 @@ __all__ = ["CellShares", "ColumnShares", "Explanation", "SourceShares"]
 
 SHOWN = 10  # rows, and columns, in a table
 FEATURES = 20  # of a row in JSON
+NOTHING = 1e-9  # residuals that are rounding alone
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ class Explanation:
         The depths that were asked for; None or empty otherwise.
     target
         What is predicted, where the model's schema names it.
+    faults
+        Cells that could not be read and count as missing.
     """
 
     index: tuple[object, ...]
@@ -180,6 +183,7 @@ class Explanation:
     columns: ColumnShares | None = None
     cells: tuple[CellShares, ...] = ()
     target: str | None = None
+    faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prediction)
@@ -197,36 +201,51 @@ class Explanation:
         return texts(self, language)
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """A table of strings, the header first: what each source adds, or else each of the columns that add most."""
-        head, body = ["row"], [[str(label)] for label in self.index]
-        if self.output is not None:
-            head.append("of")
-            body = [[*cells, str(label)] for cells, label in zip(body, self.output, strict=True)]
+        """A table of strings, the header first: base, shares and prediction of each row, by source or else column."""
+        return next(iter(self.tables().values()))
+
+    def tables(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """By title, a table for each depth: sources; the columns that add most; the strongest place of each cell."""
+        found: dict[str, tuple[tuple[str, ...], ...]] = {}
         if self.sources is not None:
-            names, values = self.sources.sources, self.sources.values
-            numbers = np.column_stack([self.sources.base, values, self.prediction])
-            head += ["base", *names, "prediction"]
-        elif self.columns is not None:
-            order = np.argsort(-np.abs(self.columns.values).sum(axis=0), kind="stable")[:SHOWN]
-            values, rest = self.columns.values[:, order], np.delete(self.columns.values, order, axis=1).sum(axis=1)
-            numbers = np.column_stack([self.columns.base, values, rest, self.columns.residual, self.columns.score])
-            head += ["base", *(self.columns.columns[i] for i in order), "others", "unexplained", "score"]
-        else:
-            numbers = self.prediction[:, None]
-            head.append("prediction")
-        rows = ((*cells, *map(number, row)) for cells, row in zip(body, numbers.tolist(), strict=True))
-        return (tuple(head), *rows)
+            shares = np.column_stack([self.sources.base, self.sources.values, self.prediction])
+            found["what each source adds"] = self._table(("base", *self.sources.sources, "prediction"), shares)
+        if self.columns is not None:
+            values = self.columns.values
+            order = np.argsort(-np.abs(values).sum(axis=0), kind="stable")[:SHOWN]
+            rest = np.delete(values, order, axis=1).sum(axis=1)
+            left = np.where(np.abs(self.columns.residual) < NOTHING, 0.0, self.columns.residual)
+            shares = np.column_stack([self.columns.base, values[:, order], rest, left, self.columns.score])
+            names = [self.columns.columns[i] for i in order]
+            found["what each column adds to the score"] = self._table(
+                ("base", *names, "others", "unexplained", "score"), shares
+            )
+        if self.cells:
+            found["what counts inside cells"] = (("row", "cell", "place", "adds"), *map(self._strongest, self.cells))
+        return found or {"predictions": self._table(("prediction",), self.prediction[:, None])}
+
+    def _table(self, names: tuple[str, ...], numbers: npt.NDArray[np.float64]) -> tuple[tuple[str, ...], ...]:
+        of = [()] * len(self) if self.output is None else [(str(label),) for label in self.output]
+        head = ("row",) if self.output is None else ("row", "of")
+        rows = zip(self.index, of, numbers.tolist(), strict=True)
+        return ((*head, *names), *((str(label), *own, *map(number, shares)) for label, own, shares in rows))
+
+    def _strongest(self, cell: CellShares) -> tuple[str, ...]:
+        most = int(np.abs(cell.values).argmax())
+        return str(self.index[cell.row]), cell.source, cell.places[most].label, number(float(cell.values[most]))
 
     def __str__(self) -> str:
         told = [f"{label}: {text}" for label, text in zip(self.index[:SHOWN], self.to_text()[:SHOWN], strict=True)]
         rest = [f"... and {len(self) - SHOWN:,} more rows"] if len(self) > SHOWN else []
         return "\n".join([*aligned(self.rows()[: SHOWN + 1]), "", *told, *rest])
 
-    def to_json(self) -> Json:
-        """All of it but the cells' own contents, as what `json.dumps` accepts."""
-        told = [self._row(row, text) for row, text in enumerate(self.to_text())]
+    def to_json(self, language: str = "en") -> Json:
+        """All of it but the cells' own contents, as what `json.dumps` accepts; its words in that language."""
+        told = [self._row(row, text) for row, text in enumerate(self.to_text(language))]
         methods = {} if self.columns is None else dict(self.columns.methods)
-        return plain({"target": self.target, "scale": self.scale, "methods": methods, "rows": told})
+        return plain(
+            {"target": self.target, "scale": self.scale, "methods": methods, "rows": told, "faults": self.faults}
+        )
 
     def _row(self, row: int, text: str) -> dict[str, Json]:
         label = None if self.output is None else self.output[row]

@@ -11,7 +11,7 @@ from plait.contracts import Exhibit, Place
 from plait.errors import unknown
 from plait.explain.explanation import CellShares, ColumnShares, Explanation, SourceShares
 
-__all__ = ["LANGUAGES", "texts"]
+__all__ = ["LANGUAGES", "check_language", "texts"]
 
 MOST = 5  # sources told one by one
 LITTLE = 0.05  # of the largest share: what moves the prediction less is told as a list
@@ -65,10 +65,21 @@ def texts(explanation: Explanation, language: str = "en") -> list[str]:
     ConfigError
         If the language is unknown (allowed: ``"en"``, ``"zh"``).
     """
-    if language not in LANGUAGES:
-        raise unknown("language", language, LANGUAGES)
+    check_language(language)
     said = LANGUAGES[language]
     return [_row(explanation, row, said) for row in range(len(explanation))]
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that is not known.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown.
+    """
+    if language not in LANGUAGES:
+        raise unknown("language", language, LANGUAGES)
 
 
 def _row(explanation: Explanation, row: int, said: Language) -> str:
