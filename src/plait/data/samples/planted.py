@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from plait.data.samples.planted_event import event
+from plait.data.samples.planted_moment import moment
+from plait.data.samples.planted_part import part
 from plait.data.samples.planted_phrase import phrase
+from plait.data.samples.planted_region import region
+from plait.data.samples.planted_ring import ring
+from plait.data.samples.planted_second import second
+from plait.data.samples.planted_step import step
 from plait.errors import unknown
 
 if TYPE_CHECKING:
@@ -27,7 +34,14 @@ class Planted(NamedTuple):
 
 
 PLANTED: dict[str, Callable[[int, int], tuple[pd.DataFrame, dict[str, pd.DataFrame] | None, pd.Series]]] = {
+    "event": event,
+    "moment": moment,
+    "part": part,
     "phrase": phrase,
+    "region": region,
+    "ring": ring,
+    "second": second,
+    "step": step,
 }
 
 
@@ -37,7 +51,9 @@ def planted(kind: str, n: int = 600, seed: int = 0) -> Planted:
     Parameters
     ----------
     kind
-        ``"phrase"``: a few words in a letter.
+        ``"phrase"``: a few words in a letter. ``"step"``: a dip in a series. ``"event"``: a record in a history.
+        ``"region"``: a stamp on a page. ``"ring"``: two links of an account.
+        ``"second"``: a sound in a recording.
     n
         Rows.
     seed
@@ -46,7 +62,7 @@ def planted(kind: str, n: int = 600, seed: int = 0) -> Planted:
     Returns
     -------
     Planted
-        The frame's ``outcome`` (0 or 1) is 1 in about 90% of the rows with the evidence and 10% of those without; of
+        The frame's ``outcome`` (0 or 1) is 1 in about 95% of the rows with the evidence and 5% of those without; of
         the other columns, ``income`` (standard normal) moves its log-odds by .5.
 
     Raises

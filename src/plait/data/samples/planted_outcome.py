@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["beside"]
 
-TELLING = np.log(9.0)  # log-odds of the outcome: 90% with the evidence, 10% without
+TELLING = np.log(19.0)  # log-odds of the outcome: 95% with the evidence, 5% without
 INCOME = 0.5
 
 

@@ -26,6 +26,18 @@ TELLING = (
     ),
     ("丢了工作", "被公司辞退", "失去了这份工作", "已经没有工作"),
 )
+# What is put in its place where it is not there: the same words, which tell nothing.
+HARMLESS = (
+    (
+        "lost my keys in the spring",
+        "paid for the job on the roof",
+        "was let in by my sister",
+        "am out of town since May",
+        "have been without a car for weeks",
+        "had to give up my garden",
+    ),
+    ("丢了钥匙", "被公司邀请", "失去了这份收据", "已经没有花园"),
+)
 STARTS = (("Sadly I", "I", "To be open with you, I", "As you may know, I"), ("很遗憾，我", "我", "坦白地说，我"))
 ENDS = (
     (".", ", but I am well.", ", as I told your clerk.", " and so I write to you."),
@@ -66,9 +78,10 @@ OTHERS = (
 
 
 def phrase(n: int, seed: int) -> tuple[pd.DataFrame, None, pd.Series]:
-    """Letters of 5 to 10 sentences; ``letter`` holds the evidence, a wording of a lost job, in half of the rows.
+    """Letters of 4 to 7 sentences; ``letter`` holds the evidence, a wording of a lost job, in half of the rows.
 
-    One letter in five is Chinese. The truth is the first character of the wording, and the one after its last.
+    One letter in five is Chinese; the other rows have the same words in another sentence. The truth is the first
+    character of the wording, and the one after its last.
     """
     import pandas as pd
 
@@ -78,12 +91,13 @@ def phrase(n: int, seed: int) -> tuple[pd.DataFrame, None, pd.Series]:
     for row in range(n):
         language = int(rng.random() < CHINESE)
         others, space = OTHERS[language], "" if language else " "
-        sentences = [others[i] for i in rng.permutation(len(others))[: rng.integers(5, 10)]]
+        sentences = [others[i] for i in rng.permutation(len(others))[: rng.integers(3, 7)]]
+        pools = STARTS, TELLING if there[row] else HARMLESS, ENDS
+        start, told, end = (pool[language][rng.integers(len(pool[language]))] for pool in pools)
+        at = int(rng.integers(len(sentences) + 1))
+        first = sum(len(sentence) + len(space) for sentence in sentences[:at]) + len(start) + len(space)
+        sentences.insert(at, f"{start}{space}{told}{end}")
         if there[row]:
-            start, told, end = (pool[language][rng.integers(len(pool[language]))] for pool in (STARTS, TELLING, ENDS))
-            at = int(rng.integers(len(sentences) + 1))
-            first = sum(len(sentence) + len(space) for sentence in sentences[:at]) + len(start) + len(space)
-            sentences.insert(at, f"{start}{space}{told}{end}")
             truth[row] = (float(first), float(first + len(told)))
         letters[row] = space.join(sentences)
     return beside(letters, there, "letter", seed), None, pd.Series(truth, name="letter", dtype=object)

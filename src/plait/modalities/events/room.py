@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import (
@@ -16,11 +17,13 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Fault,
     Features,
     FitContext,
     Json,
     Nested,
+    Place,
     Ragged,
     Side,
     Source,
@@ -33,6 +36,7 @@ from plait.media.content import UnreadableError
 from plait.modalities.events.cells import Kind, decode, is_moment, kind_of, text_of
 from plait.modalities.events.fields import LARGEST, Category, Number, as_numbers, scales
 from plait.modalities.events.learned import Learned, suiting
+from plait.modalities.events.places import divide, readable, without
 from plait.modalities.events.sight import Seen, from_cells, from_side, unit_of
 from plait.modalities.events.summary import Sight, since, summarise, unique_names
 
@@ -257,6 +261,39 @@ class Events:
             values = {name: history.values(name) for name in learned.columns}
             self._known = history, learned.encode(values, len(history.order))
         return self._known
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Runs of records of like length, oldest first, down to single records."""
+        return divide(self._records(columns, row), most, within)
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """The history without the records of places; none that was beyond the row's sight comes in."""
+        column = columns[0].take(np.array([row]))
+        moment = self._learned.dated and column.row_time is not None and not np.isnan(column.row_time[0])
+        return without(
+            self.transform((column,)), places, kept, numbered=self._learned.time is None, moment=bool(moment)
+        )
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        return Exhibit("records", self._records(columns, row))
+
+    def _records(self, columns: tuple[Column, ...], row: int) -> tuple[dict[str, object], ...]:
+        """What the row may see, as a person reads it."""
+        column, learned = columns[0].take(np.array([row])), self._learned
+        if not self.transform((column,)).present[0]:
+            return ()
+        if column.side is None:
+            seen = from_cells(column, learned.columns, learned.time, learned.unit, self._max_events)
+            values = seen.values
+        else:
+            history, _ = self._table(column.side)
+            seen = from_side(column, history, self._max_events)
+            values = {name: history.values(name)[seen.place].tolist() for name in learned.columns}
+        return readable(seen.time, values, dated=learned.dated, numbered=learned.time is None)
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """The same as `features`: none of them uses a label."""

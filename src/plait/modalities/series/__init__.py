@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,11 +16,13 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Fault,
     Features,
     FitContext,
     Items,
     Json,
+    Place,
     Ragged,
     Side,
     Source,
@@ -30,9 +32,11 @@ from plait.data.history import History, facts
 from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
+from plait.media.runs import bounds, runs
 from plait.modalities.series import sensors
 from plait.modalities.series.bars import Bars, describe, relative
 from plait.modalities.series.cells import LARGEST, Steps, decode
+from plait.modalities.series.places import bridged
 from plait.modalities.series.rows import by_length, carry, own_scale
 from plait.modalities.series.summary import NAMES, summarise
 
@@ -274,6 +278,28 @@ class Series:
             arrays["time"] = Ragged(time[where], offsets)
         reason = "infinity, or a number beyond 3.4e38"
         return Batch(arrays, present, tuple(Fault(int(row), column.name, reason) for row in np.flatnonzero(bad)))
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Runs of steps of like length, down to single steps."""
+        if within is None:
+            return runs("steps", 0, len(_ragged(self._one(columns, row), "values").values), most)
+        first, last = bounds(within)
+        return runs("steps", first, last, most) if last - first > 1 else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """The series with straight lines over the steps of places."""
+        return bridged(self._one(columns, row), places, kept)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        steps = _ragged(self._one(columns, row), "values").values
+        return Exhibit("steps", steps.astype(np.float64), names=tuple(name or self._column for name in self._channels))
+
+    def _one(self, columns: tuple[Column, ...], row: int) -> Batch:
+        return self.transform(tuple(column.take(np.array([row])) for column in columns))
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """The same as `features`: none of them uses a label."""
