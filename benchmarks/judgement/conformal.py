@@ -54,7 +54,7 @@ def like_rows(seed: int) -> dict[str, tuple[float, float]]:
     from mapie.regression import SplitConformalRegressor
 
     frame = made(seed)
-    X = frame.drop(columns=["kind", "value"])
+    X = frame.drop(columns=["kind", "value"]).to_numpy()  # mapie hands arrays on, without names
     fit, given, judged = (slice(0, FIT), slice(FIT, FIT + GIVEN), slice(FIT + GIVEN, None))
     kind, value = frame["kind"].to_numpy(), frame["value"].to_numpy()
     early: dict[str, Any] = {"fusion": "early", "learner": "linear", "n_jobs": 1, "random_state": seed}

@@ -15,7 +15,7 @@ from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError, unknown
 from plait.evidence import Fitted, View
 
-__all__ = ["AUTO", "Calibrated", "Choice", "choose", "plain"]
+__all__ = ["AUTO", "Calibrated", "Choice", "check_method", "choose", "plain"]
 
 NONE, AUTO = "none", "auto"
 CLEARLY = 2.0  # standard errors by which a calibrator must beat doing nothing
@@ -102,6 +102,13 @@ class Choice:
         }
 
 
+def check_method(method: str) -> None:
+    """``"auto"``, ``"none"`` or the name of a calibrator; else ConfigError."""
+    allowed = (AUTO, NONE, *registry.names("calibrators"))
+    if method not in allowed:
+        raise unknown("calibration method", method, allowed)
+
+
 def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -> Choice:
     """Fit a calibrator on scores of rows that the model was not fitted on.
 
@@ -127,10 +134,9 @@ def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -
     DataError
         If the rows that count are of one class.
     """
+    check_method(method)
     named = {name: registry.get("calibrators", name) for name in registry.names("calibrators")}
     order = sorted(named, key=lambda name: (named[name].freedom, name))
-    if method not in (AUTO, NONE, *order):
-        raise unknown("calibration method", method, (AUTO, NONE, *order))
     if head.task == "regression":
         raise ConfigError("calibration is for classes, and this model predicts values; conformalize gives intervals")
     if len(np.unique(context.targets[context.weight > 0])) < 2:

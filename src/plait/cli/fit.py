@@ -16,10 +16,12 @@ from plait.cli.options import (
     AsJson,
     Data,
     DataFolder,
+    Encoding,
     Group,
     Ignore,
     Jobs,
     LabelTime,
+    MaskPersonal,
     Output,
     SchemaFile,
     Seed,
@@ -71,9 +73,12 @@ def fit(
     option: Annotated[list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option of a part.")] = None,
     time_budget: Annotated[str | None, typer.Option(metavar="3min", help="No part is started after this time.")] = None,
     plan: Annotated[Path | None, typer.Option(metavar="RUN.JSON", help="Fit again what an earlier run chose.")] = None,
+    calibrate: Annotated[str, typer.Option(help="auto, none, or a name of `plait list calibrators`.")] = "none",
     test: Annotated[float, typer.Option(help="Share of rows held out to judge the model; 0: none.")] = 0.25,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     seed: Seed = 0,
     jobs: Jobs = None,
     require_fair: RequireFair = None,
@@ -91,7 +96,6 @@ def fit(
     from plait.cli.rows import rows_of, schema_of
 
     screen = Screen(as_json)
-    check_least(require_fair)
     chosen = {
         "fusion": fusion,
         "learner": learner,
@@ -101,25 +105,17 @@ def fit(
         "n_jobs": jobs,
         "random_state": seed,
     }
-    if output is None and not dry_run:
-        raise ConfigError("name the folder for the model with -o DIR")
-    if output is not None:
-        _check_output(output)
-    frame = rows_of(data, data_folder)
+    _check_output(output, dry_run)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     tables = long_tables(side)
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
-    job = _Job.of(data, frame, schema, tables.of(schema), task, test, seed)
+    job = _Job.of(data, frame, schema, tables.of(schema), task, calibrate, test, seed)
     _show_schema(screen, job)
-    for finding in job.leaks:
-        screen.note(str(finding))
-    gate = _Gate(require_fair, favourable, threshold)
-    gate.check(job)
+    gate = _Gate.of(job, require_fair, favourable, threshold)
     estimator = job.estimator(chosen)
     if output is None or dry_run:
-        from plait.cli.pilot import pilot
-
-        pilot(screen, estimator, job.train, job.target_name, job.sides)
+        job.pilot(screen, estimator)
         return
     with screen.progress() as progress:
         job.fit(estimator, progress)
@@ -137,6 +133,7 @@ class _Job:
     share: float
     target_name: str
     classifies: bool
+    calibrate: str
 
     @classmethod
     def of(
@@ -146,9 +143,11 @@ class _Job:
         schema: Schema,
         sides: Mapping[str, Side],
         task: str | None,
+        calibrate: str,
         test: float,
         seed: int,
     ) -> _Job:
+        from plait.calibration import check_method
         from plait.cli.rows import target_of
         from plait.data.division import divide
         from plait.data.frame import column
@@ -160,8 +159,11 @@ class _Job:
 
             raise unknown("task", task, TASKS)
         classifies = is_class_target(column(target)) if task is None else task == "classification"
+        check_method(calibrate)
+        if calibrate != "none" and not classifies:
+            raise ConfigError("--calibrate is for classes; values have intervals: plait calibrate --coverage 0.9")
         division = divide(frame, schema, classifies=classifies, test=test, seed=seed)
-        return cls(data, schema, sides, division, test, str(schema.target), classifies)
+        return cls(data, schema, sides, division, test, str(schema.target), classifies, calibrate)
 
     @property
     def train(self) -> pd.DataFrame:
@@ -183,6 +185,11 @@ class _Job:
 
         return (Classifier if self.classifies else Regressor)(schema=self.schema, **chosen)
 
+    def pilot(self, screen: Screen, estimator: Classifier | Regressor) -> None:
+        from plait.cli.pilot import pilot
+
+        pilot(screen, estimator, self.train, self.target_name, self.sides)
+
     def fit(self, estimator: Classifier | Regressor, progress: Any) -> None:
         from plait.cli.rows import weight_of
 
@@ -194,6 +201,8 @@ class _Job:
             sides=self.sides,
             progress=progress,
         )
+        if self.calibrate != "none":
+            estimator.calibrate(method=self.calibrate)
 
     def judge(self, estimator: Classifier | Regressor) -> Evaluation | None:
         from plait.cli.rows import weight_of
@@ -212,18 +221,22 @@ class _Gate:
     favourable: str | None
     threshold: float
 
-    def check(self, job: _Job) -> None:
+    @classmethod
+    def of(cls, job: _Job, least: float | None, favourable: str | None, threshold: float) -> _Gate:
         """Before any fitting: can the gate be asked at all?"""
-        if self.least is None:
-            return
+        check_least(least)
+        gate = cls(least, favourable, threshold)
+        if least is None:
+            return gate
         if not job.schema.names("sensitive"):
             raise ConfigError("--require-fair needs columns to judge by; name them with --sensitive")
         if job.test is None:
             raise ConfigError("--require-fair needs rows held out; give --test a share above 0")
         if not job.classifies:
             raise ConfigError("--require-fair judges decisions between classes; this target is a value")
-        if self.favourable is None and job.train[job.target_name].nunique() > 2:
+        if favourable is None and job.train[job.target_name].nunique() > 2:
             raise ConfigError("--require-fair needs to know which class is good for a person; name it (--favourable)")
+        return gate
 
     def judge(self, job: _Job, estimator: Classifier | Regressor) -> FairnessReport | None:
         """How decisions fall on groups, where columns are sensitive and it is known what is good for a person."""
@@ -276,10 +289,14 @@ def _finish(
     refuse(screen, why)
 
 
-def _check_output(folder: Path) -> None:
-    """Before hours of fitting: can the folder be written to?"""
+def _check_output(folder: Path | None, dry_run: bool) -> None:
+    """Before hours of fitting: is there a folder that can be written to?"""
     import os
 
+    if folder is None:
+        if not dry_run:
+            raise ConfigError("name the folder for the model with -o DIR")
+        return
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise DataError(f"{folder} cannot be made: {above} is no folder that can be written to")
@@ -308,6 +325,8 @@ def _show_schema(screen: Screen, job: _Job) -> None:
     )
     left = [f"{c.name} ({c.role}{': ' + c.why if c.why else ''})" for c in job.schema.columns if c.role != "source"]
     screen.say("no evidence: " + ", ".join(left))
+    for finding in job.leaks:
+        screen.note(str(finding))
 
 
 def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:

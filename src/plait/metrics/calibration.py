@@ -66,7 +66,10 @@ class HosmerLemeshow(NamedTuple):
 
 
 class Period(NamedTuple):
-    """Rows of a stretch of time: mean predicted, share observed with its 95% Wilson interval; times in seconds."""
+    """Rows of a stretch of time: mean predicted, share observed with its 95% Wilson interval.
+
+    Times are seconds since 1970, or plain numbers where they are not `dated`.
+    """
 
     begin: float
     end: float
@@ -75,6 +78,7 @@ class Period(NamedTuple):
     observed: float
     low: float
     high: float
+    dated: bool = True
 
     @property
     def holds(self) -> bool:
@@ -104,8 +108,6 @@ class CalibrationReport:
         The bins.
     periods
         The same over time, earliest first; empty where rows have no time.
-    dated
-        Whether times are moments (else plain numbers).
     """
 
     n: int
@@ -120,7 +122,6 @@ class CalibrationReport:
     hosmer_lemeshow: HosmerLemeshow
     curve: Reliability
     periods: tuple[Period, ...] = ()
-    dated: bool = True
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Figures as a table of strings, the header first."""
@@ -141,14 +142,14 @@ class CalibrationReport:
     def period_rows(self) -> tuple[tuple[str, ...], ...]:
         """Periods as a table of strings, the header first."""
 
-        def moment(seconds: float) -> str:
-            return str(np.datetime64(int(seconds), "s").astype("datetime64[D]")) if self.dated else number(seconds)
+        def moment(time: float, dated: bool) -> str:
+            return str(np.datetime64(int(time), "s").astype("datetime64[D]")) if dated else number(time)
 
         header = ("from", "to", "rows", "predicted", "observed", "95% interval", "within")
         lines = (
             (
-                moment(p.begin),
-                moment(p.end),
+                moment(p.begin, p.dated),
+                moment(p.end, p.dated),
                 f"{p.rows:,}",
                 number(p.predicted),
                 number(p.observed),
@@ -221,8 +222,7 @@ def calibration_report(
         cox=cox(true, p, weight),
         hosmer_lemeshow=hosmer_lemeshow(true, p, weight),
         curve=found,
-        periods=() if time is None else calibration_in_time(true, p, time, weight, periods),
-        dated=dated,
+        periods=() if time is None else calibration_in_time(true, p, time, weight, periods, dated),
     )
 
 
@@ -320,7 +320,12 @@ def hosmer_lemeshow(
 
 
 def calibration_in_time(
-    true: Array, probabilities: Array, time: Array, weight: Array | None = None, periods: int = 8
+    true: Array,
+    probabilities: Array,
+    time: Array,
+    weight: Array | None = None,
+    periods: int = 8,
+    dated: bool = True,
 ) -> tuple[Period, ...]:
     """Predicted beside observed in stretches of about equally many rows; equal times stay together."""
     p, time = finite(probabilities, len(true)), np.asarray(time, np.float64)
@@ -337,7 +342,7 @@ def calibration_in_time(
         low, high = wilson(np.asarray(share), np.asarray(_effective(weight[rows])))
         predicted = float(weight[rows] @ p[rows] / mass)
         ends = float(time[rows].min()), float(time[rows].max())
-        made.append(Period(*ends, len(rows), predicted, share, float(low), float(high)))
+        made.append(Period(*ends, len(rows), predicted, share, float(low), float(high), dated))
     return tuple(made)
 
 
