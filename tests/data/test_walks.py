@@ -43,8 +43,7 @@ def pairs(made: Splitter, frame: pd.DataFrame, groups: object = None) -> list[tu
     """The splits, up to one that has nothing left to fit."""
     found = []
     with contextlib.suppress(DataError):
-        for pair in made.split(frame, None, groups):
-            found.append(pair)
+        found.extend(made.split(frame, None, groups))
     return found
 
 

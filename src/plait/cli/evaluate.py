@@ -9,7 +9,7 @@ import typer
 
 from plait.cli.decisions import Amount, Asked, Cost, Lift, SliceBy
 from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 
@@ -29,6 +29,8 @@ def evaluate(
     threshold: Threshold = 0.5,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model on other rows.
@@ -43,7 +45,7 @@ def evaluate(
     check_least(require_fair)
     estimator = load(model)
     schema = estimator.schema_
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     target = target_of(frame, schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side).of(schema)

@@ -11,9 +11,11 @@ from plait.cli.options import (
     AsJson,
     Data,
     DataFolder,
+    Encoding,
     Group,
     Ignore,
     LabelTime,
+    MaskPersonal,
     SchemaFile,
     Sensitive,
     SidePaths,
@@ -41,6 +43,8 @@ def inspect(
     schema_file: SchemaFile = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     all_rows: Annotated[
         bool, typer.Option("--all-rows", help="Read the cells of all rows, not of some, to find those that cannot be.")
     ] = False,
@@ -61,7 +65,7 @@ def inspect(
     if write_schema is not None and write_schema.exists():
         raise DataError(f"{write_schema} is there already; name another file or remove it")
     screen = Screen(as_json)
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     tables = long_tables(side)
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)

@@ -14,10 +14,12 @@ __all__ = [
     "AsJson",
     "Data",
     "DataFolder",
+    "Encoding",
     "Group",
     "Ignore",
     "Jobs",
     "LabelTime",
+    "MaskPersonal",
     "Model",
     "Output",
     "SchemaFile",
@@ -38,6 +40,16 @@ Data: TypeAlias = Annotated[
 DataFolder: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where files named in cells lie; by default the folder of the data."),
+]
+Encoding: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of text files, such as gb18030, cp1252 or utf-16; by default UTF-8.")
+]
+MaskPersonal: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--mask-personal",
+        help="Replace names, identities, cards, phones, mails and addresses on reading, as by [card].",
+    ),
 ]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.")]
 Target: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="What to predict.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 
@@ -28,6 +28,8 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="CSV, TSV, JSONL, Parquet or Arrow.")],
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict new rows, into a file.
@@ -43,7 +45,7 @@ def predict(
     screen = Screen(as_json)
     estimator = load(model)
     schema = estimator.schema_
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
     tables = long_tables(side).of(schema)

@@ -22,8 +22,8 @@ __all__ = ["label_of", "rows_of", "say_faults", "say_ignored", "schema_of", "tar
 SHOWN = 8  # kinds of faults that are shown
 
 
-def rows_of(data: Path, folder: Path | None) -> pd.DataFrame:
-    """The rows of a file, with the folder that their paths lie in.
+def rows_of(data: Path, folder: Path | None, encoding: str | None = None, mask_personal: bool = False) -> pd.DataFrame:
+    """The rows of a file, with the folder that their paths lie in; personal data is masked where that is asked.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def rows_of(data: Path, folder: Path | None) -> pd.DataFrame:
 
     if folder is not None and not folder.is_dir():
         raise DataError(f"--data-folder {folder} is no folder")
-    frame = read(data)
+    frame = read(data, encoding=encoding, mask=mask_personal)
     if folder is not None:
         frame.attrs["folder"] = str(folder)
     return frame

@@ -98,16 +98,19 @@ def _in_column(cells: Column) -> list[Finding]:
                 kept = shapes.setdefault(kind, {})
                 if len(kept) < EXAMPLES:
                     kept[_shape(text[start:end])] = None
-    return [_finding(cells.name, kind, n, len(some), list(shapes[kind])) for kind, n in sorted(counts.items())]
+    return [
+        _finding(cells.name, kind, count, len(some), list(shapes[kind]), kind == whole)
+        for kind, count in sorted(counts.items())
+    ]
 
 
-def _finding(name: str, kind: str, count: int, read: int, shapes: list[str]) -> Finding:
+def _finding(name: str, kind: str, count: int, read: int, shapes: list[str], whole: bool) -> Finding:
     shown = ", ".join(shapes[:EXAMPLES])
     said = (
         f"personal data: {kind.replace('_', ' ')} in {count:,} of {read:,} cells ({shown}); "
         "mask it on reading (mask=True, --mask-personal), or leave the column out"
     )
-    evidence = {"of": kind, "cells": count, "read": read, "examples": shapes[:EXAMPLES]}
+    evidence = {"of": kind, "cells": count, "read": read, "examples": shapes[:EXAMPLES], "whole": whole}
     return Finding("personal", (name,), "warning", said, evidence)
 
 

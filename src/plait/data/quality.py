@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -144,7 +144,8 @@ def inspect(
         spec = specs.get(name, ColumnSpec(name, "ignored", why="not in the schema"))
         missing = 1.0 - float(own.present.mean()) if len(own) else 0.0
         told = tuple(filter(None, (spec.why, *(finding.said for finding in said.get(name, ())))))
-        reports.append(ColumnReport(name, spec.role, spec.modality, missing, _distinct(own), _examples(own), told))
+        shown = _examples(own, said.get(name, ()))
+        reports.append(ColumnReport(name, spec.role, spec.modality, missing, _distinct(own), shown, told))
     whole = (*_whole(table, schema), *(f.said for f in findings if not f.columns or f.columns[0] not in cells))
     faults, looked = look(table, schema, read_rows)
     return Inspection(len(table), schema, tuple(reports), whole, tuple(counted(faults)), looked, findings)
@@ -260,10 +261,14 @@ def _distinct(cells: Column) -> int | None:
         return None
 
 
-def _examples(cells: Column) -> tuple[str, ...]:
-    """Three different cells as short texts."""
+def _examples(cells: Column, said: Iterable[Finding]) -> tuple[str, ...]:
+    """Three different cells as short texts, personal data replaced by tokens."""
+    for finding in said:
+        if finding.kind == "personal" and finding.evidence["whole"]:
+            return (f"[{finding.evidence['of']}]",)
     distinct = dict.fromkeys(" ".join(text.split()) for text in _as_texts(sample(cells).values))
-    return tuple(text if len(text) <= 30 else text[:29] + "…" for text in list(distinct)[:3])
+    shown = (personal.hidden(text[:200]) for text in list(distinct)[:3])
+    return tuple(text if len(text) <= 30 else text[:29] + "…" for text in shown)
 
 
 def _as_texts(values: Array) -> Iterator[str]:

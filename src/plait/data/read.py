@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from plait.contracts import Array, Column, Json
 from plait.data import delimited
+from plait.data.encodings import guess
 from plait.data.files import replacing
 from plait.data.frame import Cells, as_frame, column
 from plait.errors import DataError, unknown
@@ -37,7 +38,9 @@ _KINDS = {
 }
 
 
-def read(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
+def read(
+    path: str | Path, *, encoding: str | None = None, mask: bool | Sequence[str] = False, salt: str | None = None
+) -> pd.DataFrame:
     """Read a file, or a folder of files of one kind in name order, into a frame.
 
     Delimited text may be gzipped (``.csv.gz``) and split by comma, semicolon, tab or bar, as its header shows.
@@ -52,6 +55,10 @@ def read(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
         A ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.arrow`` (``.feather``) file, or a folder of such.
     encoding
         Of text files; UTF-8 by default.
+    mask
+        Replace personal data by tokens (`plait.data.personal.mask`): of these kinds, or of all kinds if True.
+    salt
+        With `mask`: makes tokens of equal values equal.
 
     Raises
     ------
@@ -65,6 +72,10 @@ def read(path: str | Path, *, encoding: str | None = None) -> pd.DataFrame:
         raise DataError(f"{str(path)!r} has no columns")
     frame = as_frame(frame)
     frame.attrs["folder"] = str(parts[0].parent)
+    if mask:
+        from plait.data.personal import mask as masked
+
+        return masked(frame, kinds=None if mask is True else mask, salt=salt)
     return frame
 
 
@@ -112,8 +123,8 @@ def _text(path: Path, encoding: str | None) -> str:
         text = data.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{str(path)!r} is not {error.encoding}: byte {error.start} cannot be read; "
-            "name the encoding, such as encoding='gb18030', 'latin-1' or 'utf-16'"
+            f"{str(path)!r} is not {error.encoding}: byte {error.start} cannot be read; name the encoding "
+            f"(it looks like encoding={guess(data)!r}, --encoding {guess(data)})"
         ) from None
     except LookupError:
         raise DataError(f"unknown encoding {encoding!r}; allowed are Python's names, such as 'gb18030'") from None
