@@ -269,7 +269,7 @@ def fairness(
         left = [each.name for each in made[-1].groups if each.few]
         if left:
             notes.append(f"{name}: {', '.join(left)} not compared (under {FEW} rows, or no value)")
-    return FairnessReport(len(frame), classes[index].item(), decision, tuple(made), tuple(notes))
+    return FairnessReport(len(frame), classes.tolist()[index], decision, tuple(made), tuple(notes))
 
 
 # What is asked for
