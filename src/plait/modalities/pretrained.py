@@ -186,9 +186,7 @@ class Pretrained:
 
     def transform(self, columns: tuple[Column, ...]) -> Batch:
         """The room's batch, with the vectors of a frozen encoder beside its arrays."""
-        return self._with_vectors(self._inner.transform(columns))
-
-    def _with_vectors(self, batch: Batch) -> Batch:
+        batch = self._inner.transform(columns)
         if not self.frozen:
             return batch
         return replace(batch, arrays={**batch.arrays, VECTOR: self._embedded(batch)})
@@ -202,15 +200,21 @@ class Pretrained:
     def keep(
         self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
     ) -> Batch:
-        """The room's versions, embedded as `transform` embeds."""
-        return self._with_vectors(cast("Divisible", self._inner).keep(columns, row, places, kept))
+        """The room's versions, embedded as `transform` embeds, equal ones once; none of them goes to the cache."""
+        batch = cast("Divisible", self._inner).keep(columns, row, places, kept)
+        if not self.frozen:
+            return batch
+        _, first, which = np.unique(kept, axis=0, return_index=True, return_inverse=True)
+        vectors = self._embedded(batch.take(first), lasting=False)[which.reshape(-1)]
+        return replace(batch, arrays={**batch.arrays, VECTOR: vectors})
 
     def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
         """The room's own."""
         return cast("Divisible", self._inner).exhibit(columns, row)
 
-    def _embedded(self, batch: Batch) -> npt.NDArray[np.float32]:
-        """A vector a row, from the cache where the same cell was embedded before; else embedded, and kept."""
+    def _embedded(self, batch: Batch, *, lasting: bool = True) -> npt.NDArray[np.float32]:
+        """A vector a row, from the cache where the same cell was embedded before; else embedded, and kept if
+        `lasting`."""
         from plait.layers.pretrained import embed, prepare
 
         vectors = np.zeros((len(batch), self._width), np.float32)
@@ -230,7 +234,7 @@ class Pretrained:
                 new.append(len(keys) - 1)
         if new:
             vectors[rows[new]] = embed(self._body, inputs.take(rows[new]), first=found.pools_first)
-            if kept is not None:
+            if kept is not None and lasting:
                 for place in new:
                     kept.put(keys[place], {"vector": vectors[rows[place]]})
         return vectors

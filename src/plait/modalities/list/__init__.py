@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from plait.contracts import (
     Batch,
     Column,
     Encoder,
+    Exhibit,
     Fault,
     Features,
     FitContext,
@@ -24,6 +25,7 @@ from plait.contracts import (
     Modality,
     Nested,
     Origins,
+    Place,
     Ragged,
     Source,
     Sparse,
@@ -36,6 +38,7 @@ from plait.data.splits import inner_folds
 from plait.errors import ConfigError, unknown
 from plait.modalities.list.cells import UnreadableError, decode
 from plait.modalities.list.cut import Cut, cut, known_by
+from plait.modalities.list.places import divide, shown, without
 from plait.modalities.list.pooled import kinds, pool, pool_wide
 
 __all__ = ["List"]
@@ -189,6 +192,25 @@ class List:
         if self._timed:
             arrays |= {"time": Ragged(found.time, found.offsets), "now": found.now}
         return Batch(arrays, present, tuple(first[row] for row in sorted(first)))
+
+    def places(
+        self, columns: tuple[Column, ...], row: int, most: int, within: Place | None = None
+    ) -> tuple[Place, ...]:
+        """Runs of items, oldest first; of a single item, the places that its own room finds in it."""
+        column = columns[0].take(np.array([row]))
+        present = self.transform((column,)).present[0]
+        return divide(self.items_room, self._cut(column).flat, most, within) if present else ()
+
+    def keep(
+        self, columns: tuple[Column, ...], row: int, places: Sequence[Place], kept: npt.NDArray[np.bool_]
+    ) -> Batch:
+        """The list without items, or with items that lack some of their own places."""
+        column = columns[0].take(np.array([row]))
+        return without(self.items_room, self._cut(column).flat, self.transform((column,)), places, kept)
+
+    def exhibit(self, columns: tuple[Column, ...], row: int) -> Exhibit:
+        column = columns[0].take(np.array([row]))
+        return shown(self.items_room, self._cut(column).flat, _nested(self.transform((column,))).items.present)
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features with what the items' room learns of labels out of fold: a row's items share its fold and label."""

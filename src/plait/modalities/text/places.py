@@ -29,9 +29,12 @@ def divide(text: str, most: int, within: Span | None = None) -> tuple[Place, ...
     first, last = within or (0, len(text))
     for parts in (_cut(text, SENTENCE, first, last), _cut(text, CLAUSE, first, last), _runs(text, first, last)):
         if len(parts) > 1:
-            return tuple(Place("span", span, text[slice(*span)]) for span in _joined(parts, most))
-    (whole,) = parts or (None,)
-    return () if whole is None or within is not None else (Place("span", whole, text[slice(*whole)]),)
+            return tuple(_place(text, span) for span in _joined(parts, most))
+    return tuple(_place(text, whole) for whole in parts) if within is None else ()
+
+
+def _place(text: str, span: Span) -> Place:
+    return Place("span", (float(span[0]), float(span[1])), text[slice(*span)])
 
 
 def span_of(place: Place) -> Span:
