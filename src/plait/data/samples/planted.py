@@ -25,7 +25,7 @@ class Planted(NamedTuple):
     """Rows, the long tables beside them if there are any, and where the evidence lies.
 
     `truth` is a series named after the column that holds the evidence: for each row the place in the terms of
-    `plait.contracts.Place.where`, or None where none was planted.
+    `plait.contracts.Place.where` (of links: the names of the neighbours), or None where none was planted.
     """
 
     frame: pd.DataFrame
@@ -52,8 +52,8 @@ def planted(kind: str, n: int = 600, seed: int = 0) -> Planted:
     ----------
     kind
         ``"phrase"``: a few words in a letter. ``"step"``: a dip in a series. ``"event"``: a record in a history.
-        ``"region"``: a stamp on a page. ``"ring"``: two links of an account.
-        ``"second"``: a sound in a recording.
+        ``"region"``: a stamp on a page. ``"second"``: a sound in a recording. ``"moment"``: a flash in a film.
+        ``"part"``: a spike on a 3-D model. ``"ring"``: two links of an account.
     n
         Rows.
     seed
