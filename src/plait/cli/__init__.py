@@ -12,10 +12,12 @@ import typer
 
 from plait import __version__
 from plait.cli.calibrate import calibrate
+from plait.cli.card import card
 from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.drift import drift
 from plait.cli.evaluate import evaluate
+from plait.cli.explain import explain
 from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
@@ -48,11 +50,13 @@ def app() -> typer.Typer:
         evaluate,
         calibrate,
         compare,
+        explain,
         overview,
         fair,
         drift,
         list_parts,
         report,
+        card,
         demo,
     )
     for verb in verbs:

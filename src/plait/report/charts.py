@@ -11,7 +11,19 @@ from plait.contracts import Array
 from plait.report.canvas import BLUE, DASHES, GREY, Axes, Canvas, axes_of, picture, readable
 from plait.report.page import Picture
 
-__all__ = ["bars", "cloud", "curve", "dots", "drawn", "histogram", "in_time", "lines", "reliability", "timeline"]
+__all__ = [
+    "bars",
+    "cloud",
+    "curve",
+    "dots",
+    "drawn",
+    "histogram",
+    "in_time",
+    "lines",
+    "losses",
+    "reliability",
+    "timeline",
+]
 
 WIDTH, HEIGHT = 3.9, 2.9  # inches; a phone shows this width as it is
 GREYS = ("#5F6871", "#8A939B", "#ABB2B8", "#C4C9CE")
@@ -68,6 +80,24 @@ def lines(
         axes.set_ylim(0, top)
     if len(curves) > 1:
         axes.legend(fontsize=7.5, frameon=False)
+    return figure
+
+
+def losses(
+    levels: Sequence[float],
+    values: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    x: str,
+    y: str,
+    clean: float,
+) -> Canvas:
+    """A figure and its interval along levels of harm, beside the figure without any."""
+    figure, axes = axes_of(WIDTH, 2.3)
+    axes.axhline(clean, color=GREY, linewidth=0.8)
+    axes.plot(levels, values, color=BLUE, marker="o", markersize=3.5, linewidth=1.6)
+    axes.fill_between(levels, low, high, color=BLUE, alpha=0.13, linewidth=0)
+    _dress(axes, readable(x), y)
     return figure
 
 
@@ -193,7 +223,7 @@ def timeline(edges: Array, parts: Mapping[str, Array], y: str) -> Canvas:
     Parameters
     ----------
     edges
-        datetime64, one more than there are periods.
+        datetime64 or numbers, one more than there are periods.
     parts
         Label to counts.
     """
@@ -203,7 +233,8 @@ def timeline(edges: Array, parts: Mapping[str, Array], y: str) -> Canvas:
     for (name, counts), colour in zip(parts.items(), ("#B4BBC2", BLUE), strict=False):
         axes.bar(edges[:-1], counts, width * 0.92, bottom=below, align="edge", color=colour, label=readable(name))
         below = below + counts
-    _by_date(axes, 8)
+    if edges.dtype.kind == "M":
+        _by_date(axes, 8)
     _dress(axes, "", y)
     axes.set_ylim(0, 1.25 * below.max())
     axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=len(parts))

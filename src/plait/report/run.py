@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from plait.explain.importance import Importance
     from plait.judgement.drift import DriftReport
     from plait.judgement.fairness import FairnessReport
+    from plait.judgement.robustness import RobustnessReport
     from plait.metrics.calibration import CalibrationReport
     from plait.metrics.evaluation import Evaluation
     from plait.metrics.value import Costs
 
 __all__ = ["Asked", "Run"]
 
-SOME = 500  # rows
+SOME, STRESSED = 500, 200  # rows
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,18 @@ class Run:
         """What changed from the rows fitted on to those held out."""
         from plait.judgement.drift import drift
 
-        return drift(self.train, self.judged(), model=self.model, target=self.target, sides=self.sides, seed=self.seed)
+        # outcomes of rows that the model was fitted on would promise too much of others
+        fitted = self.train.drop(columns=self.target)
+        return drift(fitted, self.judged(), model=self.model, sides=self.sides, seed=self.seed)
+
+    @cached_property
+    def robustness(self) -> RobustnessReport:
+        """What is left of the model as rows get worse."""
+        from plait.judgement.robustness import robustness
+
+        return robustness(
+            self.model, self.some, self.some[self.target], rows=STRESSED, sides=self.sides, seed=self.seed
+        )
 
     @cached_property
     def cases(self) -> pd.DataFrame:
@@ -300,9 +312,16 @@ class Run:
         found = self.model.explain(self.cases, sides=self.sides, seed=self.seed, progress=self.asked.progress)
         return found if self.asked.show_personal else masked(found)
 
+    @property
+    def dated(self) -> bool:
+        """Whether the time of rows is a moment, and not a plain number."""
+        from pandas.api.types import is_numeric_dtype
+
+        return self.schema.time is not None and not is_numeric_dtype(self.train[self.schema.time])
+
     @cached_property
     def moments(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-        """Seconds of the rows to fit and of those held out, where rows have a time."""
+        """Seconds (or the numbers that times are) of the rows to fit and of those held out, where rows have a time."""
         from plait.data.frame import seconds
 
         if self.schema.time is None:

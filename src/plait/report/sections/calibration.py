@@ -36,7 +36,7 @@ def section(run: Run) -> Section:
     if counts is not None:
         plot = histogram(counts, say.drawn("calibration.predicted"), say.drawn("splits.rows"))
         pictures.append(drawn(plot, say("calibration.histogram")))
-    if found.periods and found.dated:
+    if found.periods and run.dated:
         pictures.append(_periods(run, found))
     blocks: list[Block] = [_facts(run, found), Prose(say("calibration.how")), Pictures(tuple(pictures))]
     noisy = found.ece > found.floor.high

@@ -9,13 +9,13 @@ import numpy as np
 from plait.explain.explanation import CellShares, Explanation
 from plait.report.canvas import picture
 from plait.report.charts import drawn
-from plait.report.explained import cell_figure, source_figure
-from plait.report.numbers import number
+from plait.report.explained import cell_figure, column_figure, source_figure
 from plait.report.page import Block, Notice, Passage, Picture, Pictures, Prose, Section, Subheading
 from plait.report.run import Run
 
 __all__ = ["section"]
 
+COLUMNS = 8  # drawn
 WIDTH = 4.8  # inches of a drawing, on which its letters can be read on a phone
 RASTER = ("pixels", "waves", "frames", "points")  # forms whose drawings are smaller as pixels
 STRONGEST = 4  # of the marks in a text
@@ -29,30 +29,26 @@ def section(run: Run) -> Section:
         return Section.absent("cases", title, say("cases.none"))
     found = run.explanation
     blocks: list[Block] = []
-    for row in range(len(found)):
-        blocks += _case(run, found, row)
+    for row, text in enumerate(found.to_text(say.language)):
+        blocks += _case(run, found, row, text)
     blocks.append(Notice(say("cases.how")))
     return Section.of("cases", title, blocks, say("cases.verdict", rows=len(found)))
 
 
-def _case(run: Run, found: Explanation, row: int) -> list[Block]:
+def _case(run: Run, found: Explanation, row: int, text: str) -> list[Block]:
     """What each source of one row adds, then its cells."""
     say = run.say
-    told = say("cases.prediction", value=number(float(found.prediction[row])), output=_output(run, found, row))
-    blocks: list[Block] = [Subheading(say("cases.case", number=row + 1, row=found.index[row])), Prose(told)]
+    blocks: list[Block] = [Subheading(say("cases.case", number=row + 1, row=found.index[row])), Prose(text)]
     figure = source_figure(found, row, language=say.language)
     figure.set_size_inches(WIDTH, figure.get_size_inches()[1])
     pictures = [drawn(figure, say("cases.sources_caption"))]
+    if found.columns is not None:
+        figure = column_figure(found, row, language=say.language, most=COLUMNS)
+        figure.set_size_inches(WIDTH, figure.get_size_inches()[1])
+        pictures.append(drawn(figure, say("cases.columns_caption")))
     shown = [_cell(run, cell) for cell in found.cells if cell.row == row]
     pictures += [block for block in shown if isinstance(block, Picture)]
     return [*blocks, Pictures(tuple(pictures)), *(block for block in shown if isinstance(block, Passage))]
-
-
-def _output(run: Run, found: Explanation, row: int) -> str:
-    """What the number is of: the probability of a class, or the target's value."""
-    if found.output is None:
-        return run.target
-    return f"{run.target} = {found.output[row]}"
 
 
 def _cell(run: Run, cell: CellShares) -> Picture | Passage:

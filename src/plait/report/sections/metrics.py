@@ -12,6 +12,7 @@ from plait.report.run import Run
 
 __all__ = ["section"]
 
+TOLD = ("roc_auc", "log_loss", "rmse", "r2")  # in the verdict
 CLASSES = 12  # shown in the confusion table
 
 
@@ -20,7 +21,7 @@ def section(run: Run) -> Section:
     if run.test is None:
         return Section.absent("metrics", title, say("metrics.none"))
     found = run.evaluation
-    blocks: list[Block] = [_table(run, found), Prose(say("metrics.marks"))]
+    blocks: list[Block] = [_table(run, found), Prose(say("metrics.marks", resamples=count(found.resamples)))]
     pictures = [*_curves(run, found), _differences(run, found)]
     blocks.append(Pictures(tuple(pictures)))
     if found.confusion is not None and found.classes is not None and len(found.classes) <= CLASSES:
@@ -30,9 +31,19 @@ def section(run: Run) -> Section:
         "metrics",
         title,
         blocks,
-        say("metrics.verdict", rows=count(found.n), resamples=count(found.resamples)),
+        _verdict(run, found),
         _watch(run, found),
     )
+
+
+def _verdict(run: Run, found: Evaluation) -> str:
+    """The figures that come first, in words."""
+    told = [
+        f"{run.say.name('metric', figure.metric)} {number(figure.value)} {between(figure.low, figure.high)}"
+        for figure in found.figures
+        if figure.metric in TOLD
+    ]
+    return run.say("metrics.verdict", rows=count(found.n), figures=", ".join(told))
 
 
 def _table(run: Run, found: Evaluation) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from plait.report.charts import drawn, timeline
-from plait.report.numbers import count, percent
+from plait.report.numbers import count, number, percent
 from plait.report.page import Block, Facts, Section, Table
 from plait.report.run import Run
 
@@ -48,20 +48,27 @@ def _in_time(run: Run) -> list[Block]:
     assert run.moments is not None
     fit, judge = run.moments
     low, high = min(fit.min(), judge.min()), max(fit.max(), judge.max())
-    edges = np.linspace(low, high + 1, PERIODS + 1)
+    edges = np.linspace(low, high + 1e-9 * (high - low), PERIODS + 1)
     counts = {
         say.drawn("splits.fit"): np.histogram(fit, edges)[0].astype(float),
         say.drawn("splits.judge"): np.histogram(judge, edges)[0].astype(float),
     }
-    moments = (edges * 1e9).astype("datetime64[ns]")
-    figure = timeline(moments, counts, say.drawn("splits.rows"))
-    rows = [(say(f"splits.{name}"), *_ends(side), count(len(side))) for name, side in (("fit", fit), ("judge", judge))]
+    figure = timeline((edges * 1e9).astype("datetime64[ns]") if run.dated else edges, counts, say.drawn("splits.rows"))
+    ends = {"fit": _ends(fit, run.dated), "judge": _ends(judge, run.dated)}
+    rows = [
+        (say("splits.fit"), *ends["fit"], count(len(fit))),
+        (say("splits.judge"), *ends["judge"], count(len(judge))),
+    ]
     return [
         drawn(figure, say("splits.caption"), wide=True),
         Table(say("splits.table"), tuple(say("splits.header").split("|")), tuple(rows), left=1),
     ]
 
 
-def _ends(moments: np.ndarray) -> tuple[str, str]:
-    first, last = (moments[[moments.argmin(), moments.argmax()]] * 1e9).astype("datetime64[ns]")
-    return str(first.astype("datetime64[D]")), str(last.astype("datetime64[D]"))
+def _ends(times: np.ndarray, dated: bool) -> tuple[str, str]:
+    first, last = float(times.min()), float(times.max())
+    if not dated:
+        return number(first), number(last)
+    return str(np.datetime64(int(first), "s").astype("datetime64[D]")), str(
+        np.datetime64(int(last), "s").astype("datetime64[D]")
+    )

@@ -19,7 +19,7 @@ FACTS = {"class": ("roc_auc", "pr_auc", "log_loss", "ece"), "value": ("rmse", "m
 
 def section(run: Run, others: Sequence[Section]) -> Section:
     say = run.say
-    blocks: list[Block] = [Listing(tuple(_lines(run)))]
+    blocks: list[Block] = [Listing(tuple(_lines(run)[1:]))]
     if run.test is not None:
         blocks.append(Facts(tuple(_facts(run))))
     refused = run.record.get("refused")
@@ -33,7 +33,7 @@ def section(run: Run, others: Sequence[Section]) -> Section:
     absent = [other.title for other in others if not other.applies]
     if absent:
         blocks.append(Notice(say("summary.absent", sections=", ".join(absent))))
-    return Section.of("summary", say("summary.title"), blocks)
+    return Section.of("summary", say("summary.title"), blocks, _lines(run)[0])
 
 
 def _lines(run: Run) -> list[str]:
