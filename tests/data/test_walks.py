@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,9 +40,9 @@ def splitter(kind: str, embargo: float) -> Splitter:
     return CombinatorialPurged("day", "known", n_blocks=5, n_judged=2, embargo=embargo)
 
 
-def pairs(made: Splitter, frame: pd.DataFrame, groups: object = None) -> list[tuple[np.ndarray, np.ndarray]]:  # type: ignore[type-arg]
+def pairs(made: Splitter, frame: pd.DataFrame, groups: object = None) -> list[tuple[Any, Any]]:
     """The splits, up to one that has nothing left to fit."""
-    found = []
+    found: list[tuple[Any, Any]] = []
     with contextlib.suppress(DataError):
         found.extend(made.split(frame, None, groups))
     return found

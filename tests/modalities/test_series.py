@@ -52,6 +52,19 @@ def summary(cell, **options) -> dict[str, float]:
 # cells
 
 
+def test_dated_steps_after_the_moment_of_the_row_are_not_seen():
+    days = [f"2024-01-0{day}" for day in (1, 2, 3, 4)]
+    cell = {"time": days, "price": [1.0, 2.0, 3.0, 4.0]}
+    untold = {"time": [0, 1, 2, 3], "price": [1.0, 2.0, 3.0, 4.0]}
+    moment = datetime(2024, 1, 2, tzinfo=UTC).timestamp()
+    times = np.array([moment, np.nan, moment - 9e6, moment])
+    _, batch = read(column([cell, cell, cell, untold], times))
+    assert row(batch, 0)[:, 0].tolist() == [1.0, 2.0]
+    assert len(row(batch, 1)) == len(row(batch, 3)) == 4
+    assert batch.present.tolist() == [True, True, False, True]
+    assert not batch.faults
+
+
 def test_one_channel_in_every_form():
     forms = [[1, 2.5, 3], (1, 2.5, 3), np.array([1, 2.5, 3], np.float32), "[1, 2.5, 3]", [[1], [2.5], [3]]]
     _, batch = read(forms)

@@ -49,12 +49,13 @@ _SURNAMES = (
     "陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
 )
 _DOUBLE = "欧阳|司马|上官|诸葛|皇甫|尉迟|慕容|令狐"
-_WORD = r"[A-Z][a-z]+(?:['-][A-Z]?[a-z]+)?"
+_WORD = r"(?:[A-Z]['’])?[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]+(?:-[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿ]+)?"
 _FULL_NAME = re.compile(rf"({_WORD})(?: (?:[A-Z]\.?|{_WORD}))?[ ]({_WORD})")
 _CHINESE_NAME = re.compile(rf"(?:(?:{_DOUBLE})[\u4e00-\u9fff]{{1,2}}|[{_SURNAMES}][\u4e00-\u9fff]{{1,2}})")
 
 _STREETS = (
-    "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Parkway|Pkwy|Highway|Hwy"
+    "Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|"
+    "Parkway|Pkwy|Highway|Hwy|Way"
 )
 _PATTERNS: dict[str, re.Pattern[str]] = {
     "email": re.compile(
@@ -82,7 +83,8 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
         r"|(?<![\d+])\+[1-9](?:[ .()-]{0,2}\d){7,14}(?!\d)"  # E.164
     ),
     "address": re.compile(
-        rf"\b\d{{1,5}}[A-Z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.]+ |\d{{1,3}}(?:st|nd|rd|th) ){{1,3}}(?:{_STREETS})\b\.?"
+        rf"\b\d{{1,5}}[A-Z]? (?:[NSEW]\.? )?(?:[A-Z][A-Za-z'.]+ |\d{{1,3}}(?:st|nd|rd|th) ){{1,3}}"
+        rf"(?:{_STREETS})\b(?:\.(?=,| (?:Apt|Suite|Ste|Unit|#)))?"
         r"(?:,? ?(?:Apt|Apartment|Suite|Ste|Unit|#)\.? ?\w{1,5})?"
         r"|\b[Pp]\.? ?[Oo]\.? ?[Bb]ox \d{1,6}\b"
         r"|(?:[\u4e00-\u9fff]{2,7}?(?:省|自治区|市|区|县|镇|乡)){0,4}"

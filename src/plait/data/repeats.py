@@ -19,6 +19,7 @@ __all__ = ["Prints", "printed"]
 
 Hashes = npt.NDArray[np.uint64]
 CHANCE = float(np.log(1e-3))  # rows that chance may give a row as copies, at most
+RICH, LONG, SEEN = 12.0, 40, 3  # surprise and characters of a cell that nobody writes twice, and how often it may stand
 MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -39,7 +40,8 @@ class Prints:
         kept = {name: [part[name] for part in parts] for name in names if all(name in part for part in parts)}
         told = {name: cells for name, cells in kept.items() if not any(map(_identifying, cells))}
         columns = {name: np.concatenate([printed(own) for own in cells]) for name, cells in told.items()}
-        return cls(columns, _surprises(columns))
+        rich = {name: np.concatenate([_rich(own) for own in cells]) for name, cells in told.items()}
+        return cls(columns, _surprises(columns, rich))
 
     def rows(self) -> Hashes:
         """One number for all cells of a row: a sum, so that a column can be taken out again."""
@@ -65,14 +67,29 @@ class Prints:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
 
+def _rich(cells: Column) -> npt.NDArray[np.bool_]:
+    """Cells that nobody would write twice: numbers of many digits, long texts, nested cells."""
+    if cells.values.dtype.kind == "f":
+        own = np.where(cells.present & np.isfinite(cells.values), cells.values, 0.0)
+        return np.asarray(own != np.round(own, 4))
+    if cells.values.dtype != object:
+        return np.zeros(len(cells), bool)
+    return np.array([not isinstance(cell, str) or len(cell) >= LONG for cell in cells.values], bool) & cells.present
+
+
 def _identifying(cells: Column) -> bool:
     return cells.values.dtype.kind == "M" or bool(identifies(cells, 1.0))
 
 
-def _surprises(columns: Mapping[str, Hashes]) -> dict[str, npt.NDArray[np.float64]]:
-    """Of each cell; one whose row has said the same in an earlier column, the zeros of an idle account say, is none."""
-    if not columns:
-        return {}
+def _surprises(
+    columns: Mapping[str, Hashes], rich: Mapping[str, npt.NDArray[np.bool_]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Of each cell; one whose row has said the same in an earlier column, the zeros of an idle account say, is none.
+
+    Of long cells that hardly any row has, few rows would tell too little: they count as `RICH` at least.
+    """
+    if not columns or not len(next(iter(columns.values()))):
+        return dict.fromkeys(columns, np.zeros(0))
     table = np.stack(list(columns.values()), axis=1)
     order = np.argsort(table, axis=1, kind="stable")
     ordered = np.take_along_axis(table, order, axis=1)
@@ -81,7 +98,9 @@ def _surprises(columns: Mapping[str, Hashes]) -> dict[str, npt.NDArray[np.float6
     out = {}
     for i, (name, hashes) in enumerate(columns.items()):
         codes, counts = np.unique(hashes, return_inverse=True, return_counts=True)[1:]
-        out[name] = np.where(said[:, i], 0.0, np.log(len(hashes)) - np.log(counts)[codes])
+        own = np.log(len(hashes)) - np.log(counts)[codes]
+        own = np.where(rich[name] & (counts[codes] <= SEEN), np.maximum(own, RICH), own)
+        out[name] = np.where(said[:, i], 0.0, own)
     return out
 
 

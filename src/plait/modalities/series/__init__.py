@@ -28,7 +28,7 @@ from plait.contracts import (
     Source,
     State,
 )
-from plait.data.history import History, facts
+from plait.data.history import DAY, History, facts
 from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
@@ -229,15 +229,16 @@ class Series:
         return Batch(arrays, present, tuple(faults))
 
     def _decoded(self, column: Column) -> Iterator[tuple[int, Steps | str]]:
-        """Rows that hold something: their steps, or why they cannot be read."""
+        """Rows that hold something: their steps, none dated later than the row, or why they cannot be read."""
+        now = np.full(len(column), np.nan) if column.row_time is None else column.row_time / DAY
         for row in np.flatnonzero(column.present).tolist():
             try:
                 steps = decode(column.values[row], self._time_key, self._wanted)
             except UnreadableError as error:
                 yield row, str(error)
                 continue
-            if steps is not None:
-                yield row, steps
+            if steps is not None and (known := steps.known_by(float(now[row]))) is not None:
+                yield row, known
 
     def _align(self, steps: Steps) -> Array | None:
         """Values in the fitted channels' order, float64 ``T x C``; None where they cannot be told apart."""

@@ -21,12 +21,23 @@ LARGEST = float(np.finfo(np.float32).max)  # what a step may hold
 class Steps:
     """A decoded cell: values float64 ``T x C`` (NaN = not observed), channel names and times where it gives them.
 
-    `time` is float64 ``T``, never decreasing: days since 1970 for datetimes, else the cell's own numbers.
+    `time` is float64 ``T``, never decreasing: days since 1970 where `dated`, else the cell's own numbers.
     """
 
     values: npt.NDArray[np.float64]
     names: tuple[str, ...] | None = None
     time: npt.NDArray[np.float64] | None = None
+    dated: bool = False
+
+    def known_by(self, now: float) -> Steps | None:
+        """Dated steps up to a moment (days since 1970; NaN: unknown, all are known); None where nothing is left."""
+        if self.time is None or not self.dated or np.isnan(now):
+            return self
+        # Some ulps of tolerance: the same moment comes out of dates and of seconds.
+        end = int(np.searchsorted(self.time, now + 4 * np.spacing(abs(now)), side="right"))
+        if np.isnan(self.values[:end]).all():
+            return None
+        return self if end == len(self.time) else Steps(self.values[:end], self.names, self.time[:end], True)
 
 
 def decode(cell: object, time_key: str = "time", wanted: tuple[str, ...] | None = None) -> Steps | None:
@@ -76,7 +87,13 @@ def _named(cell: Mapping[str, object], time_key: str, wanted: tuple[str, ...] | 
     if time is not None and np.any(np.diff(time) < 0):
         order = np.argsort(time, kind="stable")
         values, time = values[order], time[order]
-    return Steps(values, tuple(map(str, kept)), time)
+    return Steps(values, tuple(map(str, kept)), time, time is not None and not _are_numbers(cell[time_key]))
+
+
+def _are_numbers(times: object) -> bool:
+    """Whether times that could be read are numbers, not dates."""
+    first = times[0] if isinstance(times, Sequence | np.ndarray) and len(times) else 0.0
+    return isinstance(first, int | float | np.number)
 
 
 def _numbers(cell: object) -> npt.NDArray[np.float64]:
