@@ -165,7 +165,7 @@ def _waterfall(
     running = np.cumsum([ends[1], *(value for _, value, _ in steps)])
     right = [ends[1], *(max(a, b) for a, b in pairwise(running)), ends[3]]
     for place, end, text in zip(places, right, texts, strict=True):
-        axes.text(end + 0.012 * (high - low), place, text, va="center", fontsize=8.5)
+        axes.text(end + 0.02 * (high - low), place, text, va="center", fontsize=8.5)
     axes.set_yticks(places, [_short(readable(name)) for name in names])
     return figure
 

@@ -25,7 +25,7 @@ def section(run: Run) -> Section:
     if run.positive is None:
         return Section.absent("fairness", title, say("fairness.two"))
     found = run.fairness
-    blocks: list[Block] = [Prose(say("fairness.decision", decision=found.decision))]
+    blocks: list[Block] = [Prose(say("fairness.decision", favourable=found.favourable, positive=run.positive))]
     for attribute in found.attributes:
         blocks += _attribute(run, attribute)
     blocks += [Notice(note) for note in found.notes]
