@@ -245,9 +245,7 @@ def _profile(profile: Array) -> dict[str, float]:
     centred = profile - profile.mean()
     power = float((centred * centred).sum())
     lags = np.arange(3, len(profile) // 2)
-    again = (
-        np.array([(centred[lag:] * centred[:-lag]).sum() for lag in lags.tolist()]) / power if power > 1e-9 else None
-    )
+    again = np.correlate(centred, centred, "full")[len(profile) - 1 + lags] / power if power > 1e-9 else None
     strongest = _first_peak(again) if again is not None else None
     return {
         "bands": float(np.log1p(len(first))),

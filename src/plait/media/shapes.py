@@ -43,11 +43,13 @@ class Shapes:
 
 def _runs(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Row, first column and last column + 1 of every horizontal run of true pixels."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    steps = np.diff(padded, axis=1)
-    row, first = np.nonzero(steps > 0)
-    return row, first, np.nonzero(steps < 0)[1]
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 1), bool)
+    padded[:, 1:] = mask
+    # Row after row, each behind a pixel that is false, runs begin and end in turn.
+    flat = np.append(padded, False)
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    row = ends[::2] // padded.shape[1]
+    return row, ends[::2] - row * padded.shape[1], ends[1::2] - row * padded.shape[1]
 
 
 def components(mask: Mask) -> Shapes:
