@@ -32,7 +32,7 @@ from plait.media.decode import Arrays, decoded
 from plait.media.pictures import MAGIC, SUFFIXES, Picture, framed, given_picture, read_picture, shrunk
 from plait.media.pixels import pixel_features, pixel_names
 from plait.modalities.image.made import made_cells
-from plait.modalities.image.places import blanked, boxes
+from plait.modalities.image.places import blanked, boxes, fillings
 
 __all__ = ["Image"]
 
@@ -178,10 +178,13 @@ class Image:
         (column,) = columns
         whole = self.transform((column.take(np.array([row])),))
         picture = self._picture(column, row, self._edge)
+        if picture is None:
+            return whole.take(np.zeros(len(kept), np.int64))
+        colours = fillings(picture.pixels, places)
 
         def without(gone: npt.NDArray[np.bool_]) -> Batch:
-            assert picture is not None
-            pixels = blanked(picture.pixels, [place for place, out in zip(places, gone, strict=True) if out])
+            out = [place for place, lost in zip(places, gone, strict=True) if lost]
+            pixels = blanked(picture.pixels, out, colours[gone])
             if pixels is None:
                 return whole.mask(np.zeros(1, bool))
             made = self._made(replace(picture, pixels=pixels))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from plait.contracts import Place
 
-__all__ = ["blanked", "boxes"]
+__all__ = ["blanked", "boxes", "fillings"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -62,22 +62,30 @@ def _pixels(place: Place, height: int, width: int) -> tuple[int, int, int, int]:
     return round(left * width), round(top * height), round(right * width), round(bottom * height)
 
 
-def blanked(pixels: Pixels, places: Sequence[Place]) -> Pixels | None:
-    """The picture without some boxes; None where nothing is left of it.
+def fillings(pixels: Pixels, places: Sequence[Place]) -> Pixels:
+    """What is seen where a box is taken out: the median colour of the pixels around it, uint8 ``P x 3``.
 
-    Each box takes the median colour of the pixels around it, as they were. (Of five fillings this one moved models
-    that judge statements by chance alone the least: those of the whole picture's median or mean, and of a smooth
-    continuation of what is kept, moved them more.)
+    Of five fillings this one moved models that judge statements by chance alone the least: the median and the mean of
+    the whole picture, and a smooth continuation of what is kept, moved them more.
     """
     height, width = pixels.shape[:2]
-    out, left_over = pixels.copy(), np.ones((height, width), bool)
-    for place in places:
+    found = np.zeros((len(places), 3), np.uint8)
+    for place, colour in zip(places, found, strict=True):
         left, top, right, bottom = _pixels(place, height, width)
         rows, columns = slice(top, bottom), slice(left, right)
         above, below = pixels[max(top - ROUND, 0) : top, columns], pixels[bottom : bottom + ROUND, columns]
         before, after = pixels[rows, max(left - ROUND, 0) : left], pixels[rows, right : right + ROUND]
         around = np.concatenate([part.reshape(-1, 3) for part in (above, below, before, after)])
-        if len(around):
-            out[rows, columns] = np.median(around, axis=0)
-        left_over[rows, columns] = False
+        colour[:] = np.median(around if len(around) else pixels.reshape(-1, 3), axis=0)
+    return found
+
+
+def blanked(pixels: Pixels, places: Sequence[Place], colours: Pixels) -> Pixels | None:
+    """The picture with boxes in one colour each; None where nothing else is left of it."""
+    height, width = pixels.shape[:2]
+    out, left_over = pixels.copy(), np.ones((height, width), bool)
+    for place, colour in zip(places, colours, strict=True):
+        left, top, right, bottom = _pixels(place, height, width)
+        out[top:bottom, left:right] = colour
+        left_over[top:bottom, left:right] = False
     return out if left_over.any() else None

@@ -186,8 +186,8 @@ class Mesh:
         nothing left is absent. Nothing else moves: the model is neither centred nor scaled anew."""
         (column,) = columns
         whole = self._one(column, row)
-        if not whole.present[0] or kept.all():
-            return versions(whole, kept, whole.mask)
+        if not whole.present[0] or not places:
+            return whole.take(np.zeros(len(kept), np.int64))
         mesh = self._surface(column, row)
         owner = owners(mesh, places)
         points, of = drawn(mesh, self._points)
