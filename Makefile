@@ -6,6 +6,8 @@ VENV ?= $(or $(VIRTUAL_ENV),.venv)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/plait.stamp
 PYTEST := $(BIN)/python -m pytest
+# A worker a core; the tests of a file stay together, since they share what is costly to make
+WORKERS := --numprocesses auto --dist loadfile
 # pytest exits with 5 where no test carries the mark
 OR_NONE := || test $$? -eq 5
 
@@ -32,10 +34,10 @@ check: $(STAMP)
 	$(PYTEST) -q -m "not slow" tests/test_architecture.py tests/test_public_api.py tests/test_docs.py
 
 test: $(STAMP)
-	$(PYTEST) -m "not slow and not realdata"
+	$(PYTEST) $(WORKERS) -m "not slow and not realdata"
 
 test-slow: $(STAMP)
-	$(PYTEST) -m "slow and not realdata" $(OR_NONE)
+	$(PYTEST) $(WORKERS) -m "slow and not realdata" $(OR_NONE)
 
 # Real data is never fetched: PLAIT_DATA names the folder; without it these tests are skipped, saying so.
 test-realdata: $(STAMP)
