@@ -107,6 +107,7 @@ def fit(
     }
     _check_output(output, dry_run)
     frame = rows_of(data, data_folder, encoding, mask_personal)
+    frame.attrs["read"] = {"encoding": encoding, "mask": mask_personal}
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     tables = long_tables(side)
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
@@ -366,6 +367,7 @@ def _record(
             "division": job.division.digest(),
             "folder": job.train.attrs.get("folder"),
             "from_run": os.path.relpath(job.data, output),
+            "read": job.train.attrs["read"],
             "sides": {s.name: {"path": s.path, "sha256": s.path and digest(s.path)} for s in job.schema.sides},
         },
         "task": TASKS[0] if job.classifies else TASKS[1],

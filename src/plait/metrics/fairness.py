@@ -81,5 +81,6 @@ def _ends(rates: Array) -> tuple[Array, Array]:
     """Lowest and highest over groups with a rate; NaN where fewer than two have one."""
     known = ~np.isnan(rates)
     enough = known.sum(-1) >= 2
-    low, high = np.where(known, rates, np.inf).min(-1), np.where(known, rates, -np.inf).max(-1)
+    low = np.where(known, rates, np.inf).min(-1, initial=np.inf)
+    high = np.where(known, rates, -np.inf).max(-1, initial=-np.inf)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)

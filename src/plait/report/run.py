@@ -114,7 +114,7 @@ class Run:
         _check_content(path, data["sha256"], "the data", "--data")
         model = load(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
         schema = model.schema_
-        frame = read(path)
+        frame = read(path, **data["read"])
         moved = asked.data is not None
         if data["folder"] is not None and not moved and Path(data["folder"]).is_dir():
             frame.attrs["folder"] = data["folder"]
@@ -344,7 +344,7 @@ def _record(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise DataError(f"{path} cannot be read; fit the run again") from None
-    if not isinstance(record, dict) or "division" not in record.get("data", {}):
+    if not isinstance(record, dict) or not {"division", "read"} <= set(record.get("data", {})):
         raise DataError(f"{path} does not say how its rows were divided; fit the run again with this version of plait")
     return record
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from plait.judgement.fairness import Attribute, FairnessReport
+import numpy as np
+
+from plait.judgement.fairness import Attribute
 from plait.report.charts import dots, drawn
 from plait.report.numbers import between, count, number, percent
 from plait.report.page import Block, Facts, Notice, Pictures, Prose, Section, Subheading, Table
@@ -29,18 +31,25 @@ def section(run: Run) -> Section:
     for attribute in found.attributes:
         blocks += _attribute(run, attribute)
     blocks += [Notice(note) for note in found.notes]
-    unfair = found.unfair(FOUR_FIFTHS)
+    untold = [each for each in found.attributes if np.isnan(each.ratio.value)]
+    unfair = [each for each in found.unfair(FOUR_FIFTHS) if each not in untold]
+    if len(untold) == len(found.attributes):
+        why = say("fairness.untold", columns=", ".join(each.name for each in untold))
+        return Section.absent("fairness", title, why)
     names = ", ".join(each.name for each in unfair)
-    verdict = say("fairness.unfair", columns=names) if unfair else say("fairness.fair", columns=len(found.attributes))
-    return Section.of("fairness", title, blocks, verdict, list(_watch(run, found)))
+    told = len(found.attributes) - len(untold)
+    verdict = say("fairness.unfair", columns=names) if unfair else say("fairness.fair", columns=told)
+    return Section.of("fairness", title, blocks, verdict, list(_watch(run, unfair, untold)))
 
 
-def _watch(run: Run, found: FairnessReport) -> Iterator[str]:
-    for attribute in found.unfair(FOUR_FIFTHS):
+def _watch(run: Run, unfair: Sequence[Attribute], untold: Sequence[Attribute]) -> Iterator[str]:
+    for attribute in unfair:
         ratio = attribute.ratio
         yield run.say(
             "fairness.watch", column=attribute.name, ratio=number(ratio.value), interval=between(ratio.low, ratio.high)
         )
+    if untold:
+        yield run.say("fairness.untold", columns=", ".join(each.name for each in untold))
 
 
 def _attribute(run: Run, attribute: Attribute) -> Iterator[Block]:

@@ -16,7 +16,14 @@ def command(run: Run) -> str:
     data = record["data"]
     words = ["plait", "fit", data["path"], "--schema", str(run.folder / "schema.yaml"), "--task", record["task"]]
     words += ["--plan", str(run.folder / "run.json"), "--test", f"{data['test']:g}", "--seed", str(run.seed)]
-    words += ["--jobs", str(record["threads"]), "-o", f"{run.folder}-again"]
+    words += ["--jobs", str(record["threads"])]
+    if data["read"]["encoding"] is not None:
+        words += ["--encoding", data["read"]["encoding"]]
+    if data["read"]["mask"]:
+        words.append("--mask-personal")
+    if record.get("calibration"):
+        words += ["--calibrate", record["calibration"]["method"]]
+    words += ["-o", f"{run.folder}-again"]
     return shlex.join(words)
 
 
