@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,13 @@ import typer
 from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
-from plait.errors import DataError
+from plait.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from plait.contracts import Json
-    from plait.report.canvas import Canvas
+    from plait.estimators import Classifier, Regressor
+    from plait.explain.dependence import Dependence, Interactions
+    from plait.explain.importance import Importance
+    from plait.explain.surrogate import Surrogate
 
 __all__ = ["overview"]
 
@@ -41,9 +44,10 @@ def overview(
     What each source and column is worth on these rows, which work together, a readable tree that says almost the same,
     and how predictions follow the columns that count most.
     """
-    from plait.cli.rows import label_of, rows_of, say_ignored, target_of
+    from plait.cli.rows import rows_of, say_ignored, target_of
     from plait.data.frame import column as cells
-    from plait.estimators import Classifier, load
+    from plait.estimators import load
+    from plait.metrics.shown import plain
 
     screen = Screen(as_json)
     estimator = load(model)
@@ -51,63 +55,75 @@ def overview(
     target = target_of(frame, estimator.schema_)
     sides = long_tables(side).of(estimator.schema_)
     say_ignored(screen, estimator.ignored_columns(frame))
-    if not len(frame):
-        raise DataError(f"{data} has no rows; give some to look at")
     drawn = frame.sample(n=min(rows, len(frame)), random_state=0).sort_index()
     known = drawn[cells(target.loc[drawn.index]).present]
-    wanted = None
-    if isinstance(estimator, Classifier):
-        wanted = None if output_class is None else label_of(output_class, estimator.classes_)
-        if output_class is None and len(estimator.classes_) > 2:
-            wanted = estimator.classes_[-1]
-            screen.note(f"predictions are those of {wanted!r}; name another class with --output")
-    figures: dict[str, Canvas] = {}
-    shown: dict[str, Json] = {}
+    wanted = _wanted(screen, estimator, output_class)
     with screen.progress() as progress:
         worth = estimator.importance(known, known[target.name], sides=sides, progress=progress)
         together = estimator.interactions(drawn, sides=sides, outputs=wanted)
         moving = [each.name for each in worth.worths if each.kind == "column"][:4] if column is None else column
         follows = [estimator.partial_dependence(drawn, name, sides=sides, outputs=wanted) for name in moving]
         tree = estimator.surrogate(drawn, sides=sides, outputs=wanted) if len(drawn) >= FEWEST else None
+    found = _Found(worth, together, tuple(follows), tree)
+    _say(screen, found, len(drawn))
+    if pictures is not None:
+        _draw(screen, estimator, found, pictures)
+    screen.result(plain(found))
+
+
+@dataclass(frozen=True)
+class _Found:
+    importance: Importance
+    interactions: Interactions
+    dependence: tuple[Dependence, ...]
+    surrogate: Surrogate | None
+
+
+def _wanted(screen: Screen, estimator: Classifier | Regressor, said: str | None) -> object:
+    """The class asked about; of more than two, one has to be."""
+    from plait.cli.rows import label_of
+
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        if said is not None:
+            raise ConfigError(f"--output {said} names a class, but this model predicts values; leave it out")
+        return None
+    if said is not None:
+        return label_of(said, classes)
+    if len(classes) == 2:
+        return None
+    screen.note(f"predictions are those of {classes[-1]!r}; name another class with --output")
+    return classes[-1]
+
+
+def _say(screen: Screen, found: _Found, rows: int) -> None:
     screen.heading("what the model rests on")
-    screen.say(str(worth))
+    screen.say(str(found.importance))
     screen.heading("what works together")
-    screen.say(str(together))
-    for each in follows:
+    screen.say(str(found.interactions))
+    for each in found.dependence:
         screen.heading(f"how predictions follow {each.column}")
         screen.say(str(each))
-    if tree is None:
-        screen.note(f"{len(drawn)} rows are too few to grow a readable tree")
-    else:
-        screen.heading("in few words")
-        screen.say(str(tree))
-    if pictures is not None:
-        from plait.report.network import network_figure
-        from plait.report.overall import (
-            dependence_figure,
-            importance_figure,
-            interactions_figure,
-            surrogate_figure,
-        )
-
-        figures = {"network": network_figure(estimator.model_), "importance": importance_figure(worth)}
-        figures["interactions"] = interactions_figure(together)
-        figures |= {f"follows-{i}": dependence_figure(each) for i, each in enumerate(follows)}
-        if tree is not None:
-            figures["tree"] = surrogate_figure(tree)
-        _draw(screen, figures, pictures)
-    shown = {
-        "importance": worth.to_json(),
-        "interactions": together.to_json(),
-        "dependence": [each.to_json() for each in follows],
-        "surrogate": None if tree is None else tree.to_json(),
-    }
-    screen.result(shown)
+    if found.surrogate is None:
+        screen.note(f"{rows} rows are too few to grow a readable tree")
+        return
+    screen.heading("in few words")
+    screen.say(str(found.surrogate))
 
 
-def _draw(screen: Screen, figures: dict[str, Canvas], folder: Path) -> None:
+def _draw(screen: Screen, estimator: Classifier | Regressor, found: _Found, folder: Path) -> None:
     from plait.report.canvas import save
+    from plait.report.network import network_figure
+    from plait.report.overall import dependence_figure, importance_figure, interactions_figure, surrogate_figure
 
+    figures = {
+        "network": network_figure(estimator.model_),
+        "importance": importance_figure(found.importance),
+        "interactions": interactions_figure(found.interactions),
+    }
+    figures |= {f"follows-{i}": dependence_figure(each) for i, each in enumerate(found.dependence)}
+    if found.surrogate is not None:
+        figures["tree"] = surrogate_figure(found.surrogate)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
