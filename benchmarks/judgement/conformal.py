@@ -65,20 +65,18 @@ def like_rows(seed: int) -> dict[str, tuple[float, float]]:
         found[f"sets, {method}"] = _of_sets(classes.predict_set(X[judged]), kind[judged])
     theirs = SplitConformalClassifier(classes, confidence_level=PROMISED, prefit=True)
     theirs.conformalize(X[given], kind[given])
-    found["sets, mapie lac"] = _of_sets(theirs.predict_set(X[judged])[1][:, :, 0], kind[judged])
-    found["sets, likeliest classes to 90%"] = _of_sets(_likeliest(classes.predict_proba(X[judged])), kind[judged])
+    found["sets, mapie"] = _of_sets(theirs.predict_set(X[judged])[1][:, :, 0], kind[judged])
+    found["sets, naive"] = _of_sets(_likeliest(classes.predict_proba(X[judged])), kind[judged])
     values = plait.Regressor(**early).fit(X[fit], value[fit])
     for method in ("absolute", "scaled"):
         values.conformalize(X[given], value[given], coverage=PROMISED, method=method)
         found[f"intervals, {method}"] = _of_intervals(values.predict_interval(X[judged]), value[judged])
     regressor = SplitConformalRegressor(values, confidence_level=PROMISED, prefit=True)
     regressor.conformalize(X[given], value[given])
-    found["intervals, mapie absolute"] = _of_intervals(regressor.predict_interval(X[judged])[1][:, :, 0], value[judged])
+    found["intervals, mapie"] = _of_intervals(regressor.predict_interval(X[judged])[1][:, :, 0], value[judged])
     half = np.quantile(np.abs(value[fit] - values.predict(X[fit])), PROMISED)
     middle = values.predict(X[judged])
-    found["intervals, residuals of training rows"] = _of_intervals(
-        np.stack([middle - half, middle + half], axis=1), value[judged]
-    )
+    found["intervals, naive"] = _of_intervals(np.stack([middle - half, middle + half], axis=1), value[judged])
     return found
 
 
@@ -103,18 +101,18 @@ def _likeliest(chance: Floats) -> Array:
 def on_like_rows(seed: int) -> list[Measured]:
     """Mean over the seeds beside mapie and the naive way, and how the seeds scatter beside the Beta law."""
     seeds = [like_rows(each) for each in range(seed, seed + SEEDS)]
-    beside = {"sets": ("sets, mapie lac", "sets, likeliest classes to 90%")}
-    beside["intervals"] = ("intervals, mapie absolute", "intervals, residuals of training rows")
     figures = []
     for name in ("sets, lac", "sets, aps", "sets, raps", "intervals, absolute", "intervals, scaled"):
+        kind = name.partition(",")[0]
         covered, size = np.array([each[name] for each in seeds]).T
-        others = {}
-        for other in beside[name.partition(",")[0]]:
-            theirs, theirs_size = np.array([each[other] for each in seeds]).T
+        others: dict[str, Beside] = {}
+        sizes: dict[str, Beside] = {}
+        for other in ("mapie", "naive"):
+            theirs, theirs_size = np.array([each[f"{kind}, {other}"] for each in seeds]).T
             others[other] = Beside(*_mean(theirs), *_mean(covered - theirs))
-            others[f"{other}, size"] = Beside(float(theirs_size.mean()))
+            sizes[other] = Beside(*_mean(theirs_size), *_mean(size - theirs_size))
         figures.append(Measured(f"{name}: covered, mean of {SEEDS} seeds", *_mean(covered), "share", others))
-        figures.append(Measured(f"{name}: size", *_mean(size), "classes" if name.startswith("sets") else "width"))
+        figures.append(Measured(f"{name}: size", *_mean(size), "classes" if kind == "sets" else "width", sizes))
         spent = {"sets, raps": 0.8, "intervals, scaled": 0.5}.get(name, 1.0)
         figures += _scatter(name, covered, round(spent * GIVEN))
     return figures
@@ -206,7 +204,7 @@ def panel() -> Panel:
     prices = pd.read_parquet(Path(folder) / "sp500" / "prices.parquet")
     table = prices.pivot_table(index="Date", columns="Name", values="Close").sort_index().dropna(axis=1)
     squares = pd.DataFrame(np.square(np.diff(np.log(table.to_numpy()), axis=0)))
-    logs = {days: np.log(np.sqrt(squares.rolling(days).mean()) + 1e-4).to_numpy() for days in {AHEAD, *PAST}}
+    logs = {days: np.log(np.sqrt(squares.rolling(days).mean().to_numpy()) + 1e-4) for days in {AHEAD, *PAST}}
     first, last = max(PAST) - 1, len(squares) - AHEAD
     past = np.stack([logs[days][first:last] for days in PAST], axis=-1)
     return Panel(logs[AHEAD][first + AHEAD :], past, np.asarray(table.index[1:], "datetime64[D]")[first:last])
@@ -283,8 +281,9 @@ def run(seed: int) -> Report:
             f"{PROMISED:.0%} promised throughout; options are the defaults, none was chosen on rows judged",
             "intervals: over seeds by Student's t, by class Wilson's, on the stream by a bootstrap of blocks of "
             f"{BLOCK} days",
-            "mapie gets the same fitted model; a spread or a penalty is learned on rows given, which then set no "
-            "threshold",
+            "naive sets take the likeliest classes until they sum to 90%; naive intervals, residuals of training rows",
+            "mapie (lac, absolute) gets the same fitted model; a spread or a penalty is learned on rows given, which "
+            "then set no threshold",
         ),
     )
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from plait import artifact, registry
 from plait.calibration import Calibrated, Choice, choose, plain
-from plait.conformal.promise import Promise, Wanted, promise, restored
+from plait.conformal.promise import SCALED, Promise, Wanted, promise, restored
 from plait.contracts import Array, Batch, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
 from plait.contracts.crossing import unheard
 from plait.data.faults import counted
@@ -250,8 +250,9 @@ class Model:
         self, batches: Batches, context: FitContext, wanted: Wanted, values: Sequence[str] | None = None
     ) -> Promise:
         """Learn sets or intervals from rows that the model was not fitted on; see `plait.conformal.promise`."""
-        self.add_references()  # they teach the rooms features, which a network alone has not asked for
         with single_threaded_blas():
+            if wanted.method == SCALED and self._evidence is not None:
+                _ = self._evidence.joined  # it teaches the rooms features, which a network alone has not asked for
             made = promise(self.fitted, View(batches, self.rooms), context, wanted, values)
         self.conformal = made
         self.record = {**self.record, "conformal": {**made.to_json(), "rows": len(context)}}

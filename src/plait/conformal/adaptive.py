@@ -160,14 +160,17 @@ class Adaptive:
         self.delivered += 1
         self._missed += excess
         self._level += self.rate * excess
-        self._tracked += self.rate * float(max(part.max() for part in self._recent)) * excess
+        self._tracked += self.rate * self._largest() * excess
 
     def _integral(self) -> float:
         """The integral part, with the paper's tangent: it grows without bound as misses pile up beyond their share."""
         if not self.delivered:
             return 0.0
         angle = self._missed * np.log(self.delivered + 1) / (SATURATION * (self.delivered + 1))
-        return float(np.tan(np.clip(angle, -STEEPEST, STEEPEST)) * max(part.max() for part in self._recent))
+        return float(np.tan(np.clip(angle, -STEEPEST, STEEPEST)) * self._largest())
+
+    def _largest(self) -> float:
+        return max(float(part[-1]) for part in self._recent)  # they are sorted
 
     def _scores(self) -> Floats:
         return np.concatenate(list(self._recent)) if self._recent else np.empty(0)

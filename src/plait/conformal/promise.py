@@ -15,7 +15,9 @@ from plait.contracts import FitContext, Prediction, State
 from plait.errors import ArtifactError, ConfigError, DataError, unknown
 from plait.evidence import Fitted, View
 
-__all__ = ["Promise", "Wanted", "intervals", "promise", "restored", "sets"]
+__all__ = ["SCALED", "Promise", "Wanted", "intervals", "promise", "restored", "sets"]
+
+SCALED = INTERVAL_METHODS[1]
 
 Promise: TypeAlias = ConformalSets | ConformalIntervals
 
@@ -79,7 +81,7 @@ def _intervals(
     truth = fitted.head.decode(context.targets[:, None]).values
     residuals = truth - fitted.head.decode(fitted.score(view)).values
     rows, scale = np.arange(len(view)), None
-    if method == "scaled":
+    if method == SCALED:
         if len(view) < 4:
             raise DataError(f"{len(view)} rows are too few to learn a spread and a threshold; give more")
         learned, rows = rows[::2], rows[1::2]  # a spread fitted on the rows that set the threshold would break it
