@@ -25,6 +25,7 @@ from plait.cli.list import list_parts
 from plait.cli.overview import overview
 from plait.cli.predict import predict
 from plait.cli.report import report
+from plait.cli.stress import stress
 from plait.errors import PlaitError, unknown
 
 __all__ = ["app", "main"]
@@ -54,6 +55,7 @@ def app() -> typer.Typer:
         overview,
         fair,
         drift,
+        stress,
         list_parts,
         report,
         card,

@@ -107,6 +107,8 @@ class DriftReport:
             if moved:
                 told = ", ".join(f"{label} {old:.1%} to {new:.1%}" for label, old, new in moved)
                 lines.append(f"{each.name}: {told}")
+            elif each.by:
+                lines.append(f"{each.name}: most in {each.by}")
         if self.performance is not None:
             lines += ["", *aligned(self.performance.rows())]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

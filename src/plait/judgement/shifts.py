@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Column, Progress, Source
+from plait.contracts import Array, Column, FitContext, Progress, Source, Sparse
 from plait.judgement.telling import Halves, read, scored
 from plait.metrics.drift import (
     Bins,
     Tested,
     chi_square,
+    commonest_change,
     equal_mass,
     kolmogorov_smirnov,
     levels,
@@ -38,10 +39,12 @@ class Shift:
     name, source
         The column, and the source that it belongs to; the same for a source as a whole.
     test
-        ``"Kolmogorov-Smirnov"`` (numbers and moments), ``"chi-square"`` (labels), ``"classifier"`` (whole sources: can
-        rows of the two frames be told apart? Lopez-Paz and Oquab 2017).
+        ``"Kolmogorov-Smirnov"`` (numbers and moments), ``"chi-square"`` (labels). Of whole sources the surest of
+        ``"classifier"`` (can rows of the two frames be told apart? Lopez-Paz and Oquab 2017), ``"feature"`` (the one
+        that moved most surely, by Kolmogorov-Smirnov) and ``"term"`` (of the wide form, by Fisher's exact test).
     statistic
-        The widest gap of distributions; Cramer's V; ROC AUC on rows that the classifier was not fitted on.
+        The widest gap of distributions; Cramer's V; ROC AUC on rows that the classifier was not fitted on; the change
+        of a term's share.
     p, adjusted
         Chance of such a statistic without any change, and after Benjamini and Hochberg over all tests of the report.
     missing
@@ -50,7 +53,9 @@ class Shift:
         Population stability index over `bins`, what chance alone stays under 95 times in 100, and the shift in mean
         score through this column (with a model); NaN where there is none.
     bins
-        Label, old share, new share.
+        Label, old share, new share; of a term, those that changed most surely.
+    by
+        The feature or term that tells most, if it does.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Shift:
     csi: float = float("nan")
     bins: tuple[tuple[str, float, float], ...] = ()
     adjusted: float = float("nan")
+    by: str = ""
 
     @property
     def size(self) -> str:
@@ -130,20 +136,66 @@ def column_shift(old: Column, new: Column, source: str, points: npt.NDArray[np.f
 def source_shift(
     source: Source, old: tuple[Column, ...], new: tuple[Column, ...], seed: int, threads: int = 1
 ) -> Shift:
-    """Learn to tell old rows from new ones on half of them, and test on the other half whether that works.
+    """Whether a source as a whole changed: three tests, of which the surest counts as often as there are tests.
 
-    Only rows of the first half are learned from, by the room, too; so the test is exact whatever the room does.
+    A classifier learns to tell old rows from new ones on half of them, by a room that saw these alone, and is tested on
+    the others: exact whatever the room does. Then each feature and each term by itself, by a room that saw all rows
+    without knowing which are new: exact, too, and strong where a change is plain or rare. Columns of joint sources are
+    tested by themselves, so that these have the classifier alone.
     """
     both = tuple(_one_after_the_other(a, b) for a, b in zip(old, new, strict=True))
     labels = np.repeat(np.arange(2), (len(old[0]), len(new[0])))
     halves = Halves.of(labels, 2, most=MOST, seed=seed, threads=threads)
     scores = scored({source.name: read(source, both, halves)}, halves)
-    found = mann_whitney(scores[halves.truth == 0], scores[halves.truth == 1])
-    missing = tuple(float(np.mean([_gone(column) for column in side])) for side in (old, new))
-    p = found.p
+    auc = mann_whitney(scores[halves.truth == 0], scores[halves.truth == 1])
+    found = [Shift(source.name, source.name, "classifier", auc.statistic, auc.p, (0.0, 0.0))]
+    if not registry.room(source).joint:
+        found += _inside(source, both, halves)
+    best = min(found, key=lambda shift: shift.p)
+    missing = [float(np.mean([_gone(column) for column in side])) for side in (old, new)]
+    p = min(1.0, best.p * len(found))
     if len(old) == 1:
-        p = _with_gaps(found, old[0], new[0])
-    return Shift(source.name, source.name, "classifier", found.statistic, p, (missing[0], missing[1]))
+        p = _with_gaps(Tested(best.statistic, p), old[0], new[0])
+    return replace(best, p=p, missing=(missing[0], missing[1]))
+
+
+def _inside(source: Source, both: tuple[Column, ...], halves: Halves) -> list[Shift]:
+    """The feature and the term that changed most surely; p-values are for all features, and all terms."""
+    rows = np.sort(np.concatenate([halves.fit, halves.held]))
+    some = tuple(column.take(rows) for column in both)
+    fresh = halves.labels[rows] == 1
+    blind = FitContext(np.zeros(len(rows)), "binary", 1, np.ones(len(rows)), seed=halves.seed, threads=halves.threads)
+    room = registry.room(source)(source).fit([some], blind)
+    batch = room.transform(some)
+    features = room.features(batch)
+    found = []
+    tested = []
+    for i in range(features.values.shape[1]):
+        own = features.present[:, i]
+        tested.append(kolmogorov_smirnov(features.values[own & ~fresh, i], features.values[own & fresh, i]))
+    if tested:
+        at = int(np.argmin([each.p for each in tested]))
+        gap = Shift(source.name, source.name, "feature", tested[at].statistic, 1.0, (0.0, 0.0), by=features.names[at])
+        found.append(replace(gap, p=min(1.0, tested[at].p * len(tested))))
+    if features.wide is not None and features.wide.width:
+        found.append(_terms(source.name, features.wide, batch.present, fresh, getattr(room, "terms", ())))
+    return found
+
+
+def _terms(name: str, wide: Sparse, present: Array, fresh: Array, terms: Sequence[str]) -> Shift:
+    """The terms whose share of the rows that are there changed most surely."""
+    owner = np.repeat(np.arange(len(wide)), np.diff(wide.indptr))
+    counts = [np.bincount(wide.indices[fresh[owner] == side], minlength=wide.width) for side in (False, True)]
+    rows = int((present & ~fresh).sum()), int((present & fresh).sum())
+    if not all(rows):
+        return Shift(name, name, "term", 0.0, 1.0, (0.0, 0.0))
+    p, first = commonest_change(counts[0], counts[1], rows)
+    shown = tuple(
+        (terms[i] if len(terms) else f"term {i}", float(counts[0][i] / rows[0]), float(counts[1][i] / rows[1]))
+        for i in first[:8].tolist()
+    )
+    change = abs(shown[0][2] - shown[0][1])
+    return Shift(name, name, "term", change, min(1.0, float(p[0]) * wide.width), (0.0, 0.0), bins=shown, by=shown[0][0])
 
 
 def _one_after_the_other(old: Column, new: Column) -> Column:

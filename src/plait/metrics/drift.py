@@ -17,6 +17,7 @@ __all__ = [
     "Tested",
     "adjusted",
     "chi_square",
+    "commonest_change",
     "equal_mass",
     "kolmogorov_smirnov",
     "levels",
@@ -153,6 +154,36 @@ def mann_whitney(old: Array, new: Array) -> Tested:
         return Tested(0.5, 1.0)
     found = mannwhitneyu(new, old, alternative="greater", method="asymptotic")
     return Tested(float(found.statistic) / (len(old) * len(new)), float(found.pvalue))
+
+
+def commonest_change(
+    old: Array, new: Array, rows: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Which of very many things happen more or less often: the surest ones, by Fisher's exact test.
+
+    Parameters
+    ----------
+    old, new
+        Rows in which each thing happens, ``W``.
+    rows
+        Of either sample.
+
+    Returns
+    -------
+    p-values, and the places of their things, the surest first; at most twenty. Under no change, the least of them times
+    ``W`` is a p-value of all (Bonferroni).
+    """
+    from scipy.stats import hypergeom
+
+    share = (old + new) / sum(rows)
+    spread = np.sqrt(share * (1 - share) * (1 / rows[0] + 1 / rows[1]))
+    gaps = np.abs(np.nan_to_num(ratio(old / rows[0] - new / rows[1], spread)))
+    first = np.argsort(-gaps, kind="stable")[:20]
+    a, both = new[first], (old + new)[first]
+    tails = (hypergeom.cdf(a, sum(rows), both, rows[1]), hypergeom.sf(a - 1, sum(rows), both, rows[1]))
+    p = np.minimum(1.0, 2 * np.minimum(*tails))
+    order = np.argsort(p, kind="stable")
+    return p[order], first[order]
 
 
 def adjusted(p: Array) -> npt.NDArray[np.float64]:

@@ -9,15 +9,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, finish, readable, save
+from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, canvas, finish, readable, save
 
 if TYPE_CHECKING:
     from plait.judgement.drift import DriftReport
     from plait.judgement.fairness import Attribute, FairnessReport
+    from plait.judgement.robustness import RobustnessReport, StressCurve
     from plait.judgement.shifts import Shift
     from plait.metrics.shown import Span
 
-__all__ = ["draw_drift", "draw_fairness", "drift_bars", "fairness_bars", "fairness_curve", "shift_bars"]
+__all__ = [
+    "draw_drift",
+    "draw_fairness",
+    "draw_robustness",
+    "drift_bars",
+    "fairness_bars",
+    "fairness_curve",
+    "hidden_bars",
+    "shift_bars",
+    "stress_curves",
+]
 
 RATES = {"favoured": "favoured", "tpr": "favoured among the deserving", "fpr": "favoured among the others"}
 FOUR_FIFTHS = 0.8
@@ -129,6 +140,57 @@ def shift_bars(shift: Shift) -> Canvas:
     axes.set_yticks(place, [readable(label if len(label) <= 40 else label[:39] + "…") for label, _, _ in bins])
     axes.invert_yaxis()
     finish(axes, f"{readable(shift.name)}: PSI {shift.psi:.3f}", "Share of rows", "", legend="best")
+    return figure
+
+
+def draw_robustness(found: RobustnessReport, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """What each source's absence costs, and a curve of every other way to make rows worse, by stress.
+
+    Returns
+    -------
+    tuple of Path
+        The files written: ``hidden.png``, ``stress_sources.png``, ``stress_numbers.png``, ...
+    """
+    into = Path(folder)
+    into.mkdir(parents=True, exist_ok=True)
+    made = [save(hidden_bars(found), into / "hidden.png")] if _single(found) else []
+    for stress in dict.fromkeys(curve.stress for curve in found.curves):
+        curves = [curve for curve in found.curves if curve.stress == stress and len(curve.levels) > 2]
+        if curves:
+            made.append(save(stress_curves(found, curves), into / f"stress_{stress}.png"))
+    return tuple(made)
+
+
+def _single(found: RobustnessReport) -> list[StressCurve]:
+    return [curve for curve in found.curves if curve.stress == "sources" and len(curve.levels) == 2]
+
+
+def hidden_bars(found: RobustnessReport) -> Canvas:
+    """What the metric loses without each source."""
+    curves = sorted(_single(found), key=lambda curve: curve.losses[1].value)
+    figure, axes = axes_of(6.4, 1.4 + 0.36 * len(curves))
+    place = np.arange(len(curves))
+    losses = [curve.losses[1] for curve in curves]
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.barh(place, [_known(loss.value) for loss in losses], 0.6, color=BLUE, alpha=0.85)
+    values = [_known(loss.value) for loss in losses]
+    axes.errorbar(values, place, xerr=_spread(losses), fmt="none", ecolor="#333333", elinewidth=1)
+    axes.set_yticks(place, [readable(curve.name.removesuffix(": hidden")) for curve in curves])
+    finish(axes, "Lost without a source", found.metric, "")
+    return figure
+
+
+def stress_curves(found: RobustnessReport, curves: Sequence[StressCurve]) -> Canvas:
+    """The metric along the levels of each way, a panel each."""
+    figure = canvas(4.4 * len(curves), 3.6)
+    panels = np.atleast_1d(figure.subplots(1, len(curves), sharey=True))
+    for axes, curve in zip(panels, curves, strict=True):
+        axes.axhline(found.clean.value, color=GREY, linewidth=0.8)
+        low, high = ([getattr(value, end) for value in curve.values] for end in ("low", "high"))
+        axes.fill_between(curve.levels, low, high, color=BLUE, alpha=0.15, linewidth=0)
+        values = [value.value for value in curve.values]
+        axes.plot(curve.levels, values, color=BLUE, linewidth=2, marker="o", markersize=4)
+        finish(axes, readable(curve.name), curve.unit, found.metric if axes is panels[0] else "")
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -236,6 +236,14 @@ class FittedNetwork(Fitted):
         score = predict(self.network, inputs)[np.arange(len(view)), output]
         method = {self.fusion.name: "integrated gradients of tokens; base: tokens that say nothing"}
         return Contributions(tuple(origins), np.stack(values, axis=1), told.base, score, method, attention)
+
+    def attacked(
+        self, view: View, targets: Array, steps: Sequence[float], rng: np.random.Generator | None = None
+    ) -> list[npt.NDArray[np.float64]]:
+        """Scores under attack, one array for each size of the step; see `plait.training.adversarial.fgsm`."""
+        from plait.training.adversarial import fgsm
+
+        return fgsm(self.network, _inputs(self.rooms, view.batches), self.head, targets, steps, rng)
 
     @property
     def settings(self) -> dict[str, dict[str, Json]]:
