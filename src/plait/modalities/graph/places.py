@@ -126,7 +126,8 @@ def _numbers(place: Place) -> tuple[int, int]:
 def _place(first: int, last: int, names: Sequence[str]) -> Place:
     if last - first == 1:
         return Place("link", (float(first),), names[first])
-    return Place("link", (float(first), float(last)), f"{names[first]} and {last - first - 1} others")
+    others = f"{last - first - 1} others" if last - first > 2 else names[first + 1]
+    return Place("link", (float(first), float(last)), f"{names[first]} and {others}")
 
 
 def _date(moment: float) -> str:
