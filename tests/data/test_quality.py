@@ -155,6 +155,15 @@ def test_a_given_schema_is_taken_as_said() -> None:
 
 
 @pytest.mark.realdata
+def test_the_length_of_a_call_stands_out_as_what_is_known_after_it() -> None:
+    folder = os.environ.get("PLAIT_DATA")
+    if folder is None:
+        pytest.skip("PLAIT_DATA names no folder of real data")
+    found = inspect(read(Path(folder) / "bank_marketing" / "bank.parquet"), target="y", read_rows=0).findings
+    assert [(f.kind, f.columns, f.severity) for f in found] == [("stands_out", ("duration",), "note")]
+
+
+@pytest.mark.realdata
 def test_finds_the_leak_in_lendingclub() -> None:
     folder = os.environ.get("PLAIT_DATA")
     if folder is None:

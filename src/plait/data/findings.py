@@ -13,6 +13,7 @@ __all__ = ["Finding", "Kind", "Severity", "by_column"]
 Severity: TypeAlias = Literal["leak", "warning", "note"]
 Kind: TypeAlias = Literal[
     "target_copy",  # alone it gives the target away
+    "stands_out",  # alone it is far stronger than any other column
     "target_missing",  # where it is missing gives the target away
     "target_extremes",  # its extreme values belong to one class
     "target_words",  # a word in it states the outcome

@@ -19,6 +19,7 @@ __all__ = ["Aim", "columns_that_tell", "levels", "order_that_tells"]
 
 ALMOST = 0.99  # AUC or |rank correlation| from which one column is taken for a copy of the target
 NEARLY = 0.95  # AUC from which one column is looked at twice
+STRONG, AHEAD, MOSTLY = 0.75, 0.1, 0.5  # AUC, lead over the next, and share of cells of a column that stands out
 ENOUGH = 30  # rows under which near-perfect prediction by one column proves little
 ONE_SIDED = 0.2  # share of a class that values without any other class may hold
 MAJORITY = 0.6  # share of all rows above which a class is expected to be alone somewhere
@@ -80,33 +81,64 @@ class Aim:
 
 def columns_that_tell(cells: Mapping[str, Column], aim: Aim, names: Sequence[str]) -> Iterator[Finding]:
     """The columns that give the target away alone; at most one finding a column."""
+    told = set()
     for name in names:
         if name in cells:
             found = _tells(cells[name].take(aim.rows), aim)
             if found is not None:
+                told.add(name)
                 yield found
+    if aim.classes and len(aim.goals) == 1:
+        yield from _stands_out({name: cells[name] for name in names if name in cells and name not in told}, aim)
+
+
+def _stands_out(cells: Mapping[str, Column], aim: Aim) -> Iterator[Finding]:
+    """The one column that is far stronger alone than any other."""
+    alone = {}
+    for name, own in cells.items():
+        part = own.take(aim.rows)
+        if part.present.mean() >= MOSTLY:
+            alone[name] = _strength(part.values[part.present], aim.goals[0][part.present], True)
+    best, *others = sorted(alone, key=lambda name: -alone[name]) or [""]
+    if others and alone[best] >= STRONG and alone[best] >= alone[others[0]] + AHEAD:
+        said = (
+            f"far stronger alone (AUC {alone[best]:.2f}) than any other column ({others[0]!r}, "
+            f"{alone[others[0]]:.2f}): is it known when the model decides?"
+        )
+        evidence = {"auc": round(alone[best], 4), "next": round(alone[others[0]], 4)}
+        yield Finding("stands_out", (best,), "note", said, evidence)
+
+
+def _strength(values: Array, goal: Array, classes: bool) -> float:
+    """How well a column alone orders the target: by its numbers, by numbers in its texts, by the mean of its levels."""
+    measure = _auc if classes else _correlation
+    strength = max((measure(order, goal, either=True) for order in _orders(values)), default=0.0)
+    kinds = levels(values)
+    if kinds is not None:
+        strength = max(strength, measure(_ranks(_mean_of_others(kinds, goal)), goal, either=False))
+    return strength
+
+
+def _orders(values: Array) -> list[Array]:
+    if values.dtype.kind != "O":
+        return [_ranks(values)]
+    numbers = _numbers_in(values)
+    return [] if numbers is None else [_ranks(numbers)]
 
 
 def _tells(cells: Column, aim: Aim) -> Finding | None:
     seen = np.flatnonzero(cells.present)
     own = cells.values[seen]
-    orders = [] if own.dtype.kind == "O" else [_ranks(own)]
-    if (numbers := _numbers_in(own)) is not None:
-        orders.append(_ranks(numbers))
-    kinds = levels(own)
     for goal in aim.goals:
         if aim.classes and len(seen) < len(cells) and (gone := _missing_tells(cells, goal)) is not None:
             return gone
         wanted = goal[seen]
         if len(seen) < ENOUGH or (wanted == wanted[0]).all():
             continue
-        measure = _auc if aim.classes else _correlation
-        strength = max((measure(order, wanted, either=True) for order in orders), default=0.0)
-        if kinds is not None:
-            strength = max(strength, measure(_ranks(_mean_of_others(kinds, wanted)), wanted, either=False))
+        strength = _strength(own, wanted, aim.classes)
         if strength >= ALMOST or (aim.classes and strength >= NEARLY):
             return _copy(cells.name, strength, aim.classes)
-        if aim.classes and any(_pure_end(order, wanted) >= ONE_SIDED for order in orders):
+        if aim.classes and any(_pure_end(order, wanted) >= ONE_SIDED for order in _orders(own)):
             said = f"likely leak: its extreme values belong to one class only; {_LEAVE_OUT}"
             return Finding("target_extremes", (cells.name,), "leak", said)
     return _words_tell(cells, aim) if aim.classes else None

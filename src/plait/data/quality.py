@@ -99,9 +99,10 @@ def inspect(
 ) -> Inspection:
     """Look at every column: what it is, how much is missing, and what would spoil a model.
 
-    Found are constants, identifiers, columns that give the target away (equal up to renaming, or with an AUC or
-    |rank correlation| of .99 alone; also by being missing), infinite numbers, cells of mixed types, columns of equal
-    content, times that do not parse, and targets that cannot be learned.
+    Found are what gives the target away (copies up to renaming and noise, missing cells, extreme values, words, means of
+    the target over groups, the order of rows and identifiers), what was known only after the row's time, rows and columns
+    that stand twice, cells of mixed types, encodings, units, spellings and date formats, columns that moved in time,
+    personal data, and roles that a column cannot have. `Inspection.findings` says which, how bad, and the numbers behind.
 
     Parameters
     ----------
@@ -176,7 +177,7 @@ def _target_told(cells: Mapping[str, Column], schema: Schema) -> Iterator[Findin
         return
     told = list(leaks.columns_that_tell(cells, aim, sources))
     yield from told
-    others = [name for name in sources if name not in {finding.columns[0] for finding in told}]
+    others = [name for name in sources if name not in {f.columns[0] for f in told if f.kind != "stands_out"}]
     groups = [*others, *schema.names("group"), *schema.names("id"), *schema.names("sensitive")]
     yield from aggregates.aggregates_of_the_target(cells, aim, others, groups)
     identifiers = (*schema.names("id"), *schema.names("group"))
