@@ -37,7 +37,7 @@ def app() -> typer.Typer:
     """The commands of ``plait``."""
     made = typer.Typer(
         name="plait",
-        help="Learn from every kind of financial evidence at once: tables, text, price series.",
+        help="Learn from every kind of financial evidence at once, and judge what was learned.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
