@@ -1,4 +1,4 @@
-"""What ``plait evaluate`` shows beside the figures where asked: slices, what decisions cost, lift."""
+"""What ``plait evaluate`` shows beside the figures where asked: slices, what decisions cost, lift, permutations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plait.estimators.judged import Judged
     from plait.metrics.value import Costs
 
-__all__ = ["Amount", "Asked", "Cost", "Lift", "SliceBy"]
+__all__ = ["Amount", "Asked", "Cost", "Decided", "Lift", "Permutations", "SliceBy"]
 
 OUTCOMES = {"FP": "false_positive", "FN": "false_negative", "TP": "true_positive", "TN": "true_negative"}
 
@@ -40,6 +40,14 @@ Amount: TypeAlias = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="With --cost: costs are those of one unit of this column.")
 ]
 Lift: TypeAlias = Annotated[bool, typer.Option("--lift", help="Rate, lift, gain and KS by tenths of the rows.")]
+Permutations: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Test the first figure against chance and each baseline by N permutations."),
+]
+Decided: TypeAlias = Annotated[
+    float,
+    typer.Option("--threshold", min=0, max=1, help="Two classes: the second is decided where it is more probable."),
+]
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Asked:
     costs: Costs | None
     amounts: npt.NDArray[np.float64] | None
     lift: bool
+    permutations: int | None
 
     @classmethod
     def of(
@@ -59,6 +68,7 @@ class Asked:
         cost: Sequence[str] | None,
         amount: str | None,
         lift: bool,
+        permutations: int | None,
     ) -> Asked:
         """Understand the options, and take the columns that they name.
 
@@ -75,7 +85,7 @@ class Asked:
         if amount is not None and not cost:
             raise ConfigError("--amount says what costs are multiplied by; name them with --cost FP=..,FN=..")
         amounts = None if amount is None else _numbers(frame, amount)
-        return cls(columns, _costs(frame, cost) if cost else None, amounts, lift)
+        return cls(columns, _costs(frame, cost) if cost else None, amounts, lift, permutations)
 
     def show(self, judged: Judged, screen: Screen, pictures: Path | None) -> dict[str, Any]:
         """Judge, tell a person, draw into the folder `pictures`, and return what a program gets."""
@@ -87,6 +97,8 @@ class Asked:
         if self.costs is not None:
             found["thresholds"] = judged.thresholds(self.costs, self.amounts)
             found["profit"] = judged.profit(self.costs, self.amounts)
+        if self.permutations is not None:
+            found["permutations"] = judged.permutations(self.permutations)
         for name, result in found.items():
             screen.heading(name)
             screen.say(str(result))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.decisions import Amount, Asked, Cost, Lift, SliceBy
-from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
+from plait.cli.decisions import Amount, Asked, Cost, Decided, Lift, Permutations, SliceBy
+from plait.cli.gate import Favourable, RequireFair, check_least, refuse
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -24,9 +24,10 @@ def evaluate(
     cost: Cost = None,
     amount: Amount = None,
     lift: Lift = False,
+    permutations: Permutations = None,
+    threshold: Decided = 0.5,
     require_fair: RequireFair = None,
     favourable: Favourable = None,
-    threshold: Threshold = 0.5,
     side: SidePaths = None,
     data_folder: DataFolder = None,
     encoding: Encoding = None,
@@ -50,10 +51,10 @@ def evaluate(
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
-    asked = Asked.of(frame, slice_by, cost, amount, lift)
+    asked = Asked.of(frame, slice_by, cost, amount, lift, permutations)
     with screen.progress() as report, running(report):
         judged = estimator.judge(frame, target, weight, sides=tables)
-        evaluation = judged.evaluate()
+        evaluation = judged.evaluate(threshold=threshold)
     say_faults(screen, evaluation.faults)
     screen.say(str(evaluation))
     if pictures is not None:

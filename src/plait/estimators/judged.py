@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from plait.estimators.targets import as_target
 from plait.metrics.compare import Paired, compare
 from plait.metrics.evaluation import Evaluation, evaluate
 from plait.metrics.lift import LiftTable, lift_table
+from plait.metrics.permutation import PermutedAll, against_all
 from plait.metrics.slices import Slices, slices
 from plait.metrics.value import Costs, ProfitCurve, ThresholdTable, profit_curve, threshold_table
 from plait.model import Model, groups_of, single_threaded_blas
@@ -61,8 +63,9 @@ class Judged:
     baselines: Callable[[], Mapping[str, Prediction]]
     seed: int
 
-    def evaluate(self) -> Evaluation:
-        """Every figure with its interval, beside the baselines."""
+    def evaluate(self, *, threshold: float = 0.5) -> Evaluation:
+        """Every figure with its interval, beside the baselines; of two classes the second is predicted above
+        `threshold`."""
         with single_threaded_blas():
             found = evaluate(
                 self.prediction,
@@ -71,6 +74,7 @@ class Judged:
                 groups=self.groups,
                 baselines=self.baselines(),
                 seed=self.seed,
+                threshold=threshold,
             )
         return replace(found, faults=tuple(counted(self.prediction.faults)))
 
@@ -119,6 +123,18 @@ class Judged:
             weight=self.weight,
             amounts=amounts,
             groups=self.groups,
+            seed=self.seed,
+        )
+
+    def permutations(self, count: int = 1000) -> PermutedAll:
+        """The leading figure against chance and against each baseline; see `plait.metrics.permutation`."""
+        return against_all(
+            self.prediction,
+            self.baselines(),
+            self.targets,
+            weight=self.weight,
+            groups=self.groups,
+            permutations=count,
             seed=self.seed,
         )
 
@@ -183,7 +199,7 @@ class Judging:
             present=batches.present,
             sources=tuple(batches.sources),
             times=tuple(name for name in roles if name is not None and name in frame.columns),
-            baselines=lambda: model.baselines(batches),
+            baselines=cache(lambda: model.baselines(batches)),
             seed=int(model.record["seed"]),
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -10,13 +12,21 @@ from plait.contracts import Array, Json, Prediction
 from plait.errors import ConfigError, InputError
 from plait.metrics.checked import alike, scores_of, truth_of
 from plait.metrics.measures import measures_of
-from plait.metrics.shown import between, chance, number, plain
+from plait.metrics.shown import aligned, between, chance, number, plain
 from plait.metrics.weights import as_weight
 
-__all__ = ["Permuted", "against_chance", "against_other"]
+__all__ = ["Permuted", "PermutedAll", "against_all", "against_chance", "against_other"]
 
 ROUNDING = 1e-9  # equal values of sums in another order may differ by this, relatively
 _RANKED = {"roc_auc", "pr_auc", "ks", "spearman"}  # figures of the order of the scores alone
+
+
+class Options(TypedDict):
+    """What all tests take alike."""
+
+    weight: Array | None
+    permutations: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,49 @@ class Permuted:
     def to_json(self) -> Json:
         """All of it as what `json.dumps` accepts; undefined numbers are null."""
         return plain(self)
+
+
+@dataclass(frozen=True)
+class PermutedAll:
+    """One figure against chance (the targets shuffled), and its difference from each of several other models."""
+
+    chance: Permuted
+    others: Mapping[str, Permuted]
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Tests as a table of strings, the header first."""
+        header = ("against", "observed", "95% of permutations", "p")
+        return (
+            header,
+            *((name, *test.rows()[1][1:]) for name, test in (("chance", self.chance), *self.others.items())),
+        )
+
+    def __str__(self) -> str:
+        told = f"{self.chance.metric} against shuffled targets, and less that of others; "
+        told += f"{self.chance.permutations:,} permutations"
+        return "\n".join([told, "", *aligned(self.rows())])
+
+    def to_json(self) -> Json:
+        """All of it as what `json.dumps` accepts; undefined numbers are null."""
+        return plain(self)
+
+
+def against_all(
+    prediction: Prediction,
+    others: Mapping[str, Prediction],
+    targets: Array,
+    *,
+    weight: Array | None = None,
+    groups: Array | None = None,
+    permutations: int = 1000,
+    seed: int = 0,
+) -> PermutedAll:
+    """`against_chance`, and `against_other` for each of `others` (name to prediction), by the figure that leads."""
+    options: Options = {"weight": weight, "permutations": permutations, "seed": seed}
+    beside = {
+        name: against_other(prediction, other, targets, groups=groups, **options) for name, other in others.items()
+    }
+    return PermutedAll(against_chance(prediction, targets, **options), beside)
 
 
 def against_chance(
