@@ -135,6 +135,16 @@ def test_the_command_line_says_what_python_says(run: Run, folder: Path) -> None:
     assert model.evaluate(rows, rows["bad"]).to_json()["figures"] == said["figures"]
 
 
+def test_permutations_and_the_threshold(run: Run) -> None:
+    said = run("evaluate", "good.plait", "rows.csv", "--permutations", "40", "--threshold", "0.2", "--json").json
+    assert said["permutations"]["chance"]["p"] == pytest.approx(1 / 41)
+    assert set(said["permutations"]["others"]) == {"constant", "linear", "lightgbm"}
+    plain = run("evaluate", "good.plait", "rows.csv", "--json").json
+    recall = [next(f["value"] for f in each["figures"] if f["metric"] == "recall") for each in (said, plain)]
+    assert (said["threshold"], plain["threshold"]) == (0.2, 0.5)
+    assert recall[0] > recall[1]
+
+
 def test_compare_tells_which_is_better(run: Run) -> None:
     said = run("compare", "good.plait", "poor.plait", "rows.csv")
     assert said.code == 0, said.err
@@ -153,6 +163,8 @@ MISTAKES = {
     "a cost of no column": (["--cost", "FP=1,FN=lots"], "unknown column 'lots'"),
     "a cost without a value": (["--cost", "FP"], "'FP' is not NAME=VALUE"),
     "costs that pay for mistakes": (["--cost", "FP=-1,FN=2"], "a mistake must not pay"),
+    "no permutations": (["--permutations", "0"], "'--permutations'"),
+    "a threshold that is no probability": (["--threshold", "2"], "'--threshold'"),
     "an amount without costs": (["--amount", "amount"], "name them with --cost"),
     "a negative amount": (["--cost", "FP=1,FN=2", "--amount", "x"], "amounts are negative"),
 }

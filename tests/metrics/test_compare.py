@@ -12,7 +12,7 @@ from plait.contracts import Prediction
 from plait.errors import ConfigError, InputError
 from plait.metrics.classification import roc_auc
 from plait.metrics.compare import compare, mcnemar
-from plait.metrics.permutation import against_chance, against_other
+from plait.metrics.permutation import against_all, against_chance, against_other
 
 LABELS = np.array(["paid", "default"])
 
@@ -164,6 +164,17 @@ def test_p_values_are_uniform_under_the_null() -> None:
     for p in (np.array(chance), np.array(other)):
         assert 0.4 < p.mean() < 0.6
         assert (p < 0.1).mean() < 0.2
+
+
+def test_all_tests_at_once_are_each_alone() -> None:
+    one, other, y = made(11, 100)
+    found = against_all(one, {"other": other, "itself": one}, y, permutations=30, seed=2)
+    assert found.chance == against_chance(one, y, permutations=30, seed=2)
+    assert found.others["other"] == against_other(one, other, y, permutations=30, seed=2)
+    assert found.others["itself"].p == 1
+    assert [row[0] for row in found.rows()] == ["against", "chance", "other", "itself"]
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["others"]["itself"]["value"] == 0
+    assert "30 permutations" in str(found)
 
 
 def test_ranks_are_swapped_so_that_scales_compare() -> None:

@@ -68,7 +68,7 @@ class Asked:
         cost: Sequence[str] | None,
         amount: str | None,
         lift: bool,
-        permutations: int | None,
+        permutations: int | None = None,
     ) -> Asked:
         """Understand the options, and take the columns that they name.
 

@@ -78,13 +78,11 @@ class PermutedAll:
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Tests as a table of strings, the header first."""
         header = ("against", "observed", "95% of permutations", "p")
-        return (
-            header,
-            *((name, *test.rows()[1][1:]) for name, test in (("chance", self.chance), *self.others.items())),
-        )
+        tests = {"chance": self.chance, **self.others}
+        return (header, *((name, *test.rows()[1][1:]) for name, test in tests.items()))
 
     def __str__(self) -> str:
-        told = f"{self.chance.metric} against shuffled targets, and less that of others; "
+        told = f"{self.chance.metric}, targets shuffled; and its difference from other models, predictions swapped; "
         told += f"{self.chance.permutations:,} permutations"
         return "\n".join([told, "", *aligned(self.rows())])
 
