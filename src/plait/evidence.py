@@ -186,7 +186,7 @@ class View:
     def __init__(self, batches: Batches, rooms: Mapping[str, Modality], present: Array | None = None) -> None:
         self.batches = batches.mask(present)
         self.rooms = rooms
-        self._like: tuple[View, Array, frozenset[str]] | None = None
+        self.like: tuple[View, Array, frozenset[str]] | None = None  # whose rows these are, save for some sources
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -201,11 +201,11 @@ class View:
     def replaced(self, rows: Array, others: Mapping[str, Batch]) -> View:
         """``M`` of the rows by index (repeats allowed), the cells of some sources being `others` (``M`` rows each).
 
-        Features of the sources that stay are taken from this view, not made again.
+        Features of the sources that stay are taken from this view, not made again; networks encode them once.
         """
         kept = self.batches.take(rows)
         view = View(Batches({**kept.sources, **others}, len(kept)), self.rooms)
-        view._like = self, np.asarray(rows), frozenset(others)
+        view.like = self, np.asarray(rows), frozenset(others)
         return view
 
     @cached_property
@@ -213,8 +213,8 @@ class View:
         """Of each source."""
         made = {}
         for name, batch in self.batches.sources.items():
-            if self._like is not None and name not in self._like[2]:
-                made[name] = self._like[0].features[name].take(self._like[1])
+            if self.like is not None and name not in self.like[2]:
+                made[name] = self.like[0].features[name].take(self.like[1])
             else:
                 made[name] = self.rooms[name].features(batch)
         return made

@@ -12,7 +12,7 @@ import torch
 from plait.contracts import Array, Batch
 from plait.network import Network, TokenLists, applied, batched
 
-__all__ = ["TokenShares", "coalitions", "token_shares"]
+__all__ = ["COALITIONS", "TokenShares", "coalitions", "token_shares", "versions"]
 
 ROWS = 128  # whose tokens are held at once
 COALITIONS = 512  # that the body reads at once
@@ -45,6 +45,25 @@ def coalitions(
     for some, scores in found:
         out[some] = scores
     return out
+
+
+def versions(
+    network: Network, inputs: Mapping[str, Batch], rows: Array, others: Mapping[str, Batch]
+) -> npt.NDArray[np.float64]:
+    """Scores of `rows` (int ``M``) with the inputs `others` (``M`` rows) of some sources instead: ``M x K``.
+
+    What stays of a row is encoded once.
+    """
+    with torch.inference_mode(), applied(network, len(rows)):
+        values, masks = network.tokens(network.collate(inputs))
+        for i, source in enumerate(network.places):
+            if source in others:
+                encoder = network.encoder(source)
+                tokens = encoder(encoder.collate(others[source]))
+                values[i], masks[i] = tokens.values_BTD + network.source[i], tokens.mask_BT
+            else:
+                values[i], masks[i] = values[i][rows], masks[i][rows]
+        return np.asarray(network.read(values, masks).numpy(), np.float64)
 
 
 def _seen(

@@ -204,7 +204,13 @@ class FittedNetwork(Fitted):
 
     def scores(self, view: View) -> npt.NDArray[np.float64]:
         from plait.network import predict
+        from plait.training.attribution import COALITIONS, versions
 
+        if view.like is not None and 0 < len(view) <= COALITIONS:
+            whole, rows, changed = view.like
+            asked, place = np.unique(rows, return_inverse=True)
+            others = {name: self.rooms[name].inputs(view.batches.sources[name]) for name in changed & {*self.rooms}}
+            return versions(self.network, _inputs(self.rooms, whole.batches.take(asked)), place, others)
         return predict(self.network, _inputs(self.rooms, view.batches))
 
     def together(self, view: View, rows: Array, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
