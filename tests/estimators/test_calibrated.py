@@ -201,6 +201,9 @@ def test_mistakes_are_said():
         model.calibrate(given, target[:20])
     with pytest.raises(DataError, match="one class"):
         model.calibrate(given[target == "no"], target[target == "no"])
+    for verb in (model.calibrate, model.conformalize, model.calibration_report):
+        with pytest.raises(DataError, match="no rows"):
+            verb(given[:0], target[:0])
     with pytest.raises(ConfigError, match="promises nothing yet"):
         model.coverage_report(given, target)
     with pytest.raises(ConfigError, match="symmetric=False"):
@@ -215,6 +218,16 @@ def test_mistakes_are_said():
         values.conformalize(given, GIVEN["loss"]).predict_set(given)
     with pytest.raises(ConfigError, match="call predict_set"):
         model.conformalize(given, target).predict_interval(given)
+
+
+def test_one_row_of_one_class_is_judged():
+    model = fitted().conformalize(GIVEN[EVIDENCE], GIVEN["bad"])
+    one = LATER[:1]
+    report = model.calibration_report(one[EVIDENCE], one["bad"])
+    assert report.n == 1
+    assert np.isnan(report.cox.slope.value)
+    assert "-" in str(report)
+    assert model.coverage_report(one[EVIDENCE], one["bad"]).whole.rows == 1
 
 
 def test_a_loaded_model_needs_rows(tmp_path: Path):

@@ -52,8 +52,6 @@ def promise(
     DataError
         If there are too few rows.
     """
-    if not len(view):
-        raise DataError("there are no rows to conformalize on; give rows that the model was not fitted on")
     if fitted.head.task != "regression":
         if not wanted.symmetric:
             raise ConfigError("symmetric=False is for models of values; this one predicts classes")

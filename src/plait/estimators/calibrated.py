@@ -230,6 +230,8 @@ class Calibrating:
         target: Array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         if len(target) != len(frame):
             raise DataError(f"X has {len(frame)} rows but y has {len(target)}")
+        if not len(frame):
+            raise DataError("there are no rows; give at least one that the model was not fitted on")
         return frame, self._fitted_model().context(frame, target, self._weight(sample_weight, len(frame)))
 
 
