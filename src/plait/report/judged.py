@@ -139,7 +139,8 @@ def shift_bars(shift: Shift) -> Canvas:
     axes.barh(place + 0.19, [new for _, _, new in bins], 0.36, color=BLUE, label="new")
     axes.set_yticks(place, [readable(label if len(label) <= 40 else label[:39] + "…") for label, _, _ in bins])
     axes.invert_yaxis()
-    finish(axes, f"{readable(shift.name)}: PSI {shift.psi:.3f}", "Share of rows", "", legend="best")
+    told = f"most in {shift.by}" if np.isnan(shift.psi) else f"PSI {shift.psi:.3f}"
+    finish(axes, readable(f"{shift.name}: {told}"), "Share of rows", "", legend="best")
     return figure
 
 

@@ -33,8 +33,8 @@ def biased(n: int = 4000, seed: int = 0, *, fair: bool = False) -> pd.DataFrame:
     Returns
     -------
     DataFrame with ``origin`` (``"A"``, or one in three ``"B"``) and ``age`` (21 to 75), both sensitive; ``income``,
-    ``amount``, ``late_payments`` (0, 1, ...), ``district`` (12 levels), ``letter`` (the borrower's words, one in five in
-    Chinese) and ``default`` (0 or 1, about 30% ones).
+    ``amount``, ``late_payments`` (0, 1, ...), ``district`` (12 levels), ``letter`` (the borrower's words, one in five
+    in Chinese) and ``default`` (0 or 1, about a third ones).
 
     Notes
     -----
