@@ -300,7 +300,7 @@ def test_infinity_in_a_feature_is_a_fault_and_missing(run, data: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_shown_as_one(run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken_read(path: Path) -> None:
+    def broken_read(*arguments: object, **named: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("plait.data.read.read", broken_read)

@@ -26,7 +26,7 @@ from plait.metrics.weights import as_weight
 
 __all__ = ["Slice", "Slices", "slices"]
 
-_WORK = 500_000_000  # rows times slices times resamples beyond which fewer resamples are drawn
+_WORK = 200_000_000  # rows times slices times resamples beyond which fewer resamples are drawn
 _FEWEST = 200
 
 
@@ -150,7 +150,7 @@ def slices(
     smallest
         Rows that a slice, and the rest, must have; smaller ones are left out and counted in a note.
     resamples, seed
-        Of the bootstrap; fewer are drawn beyond 500 million rows times slices times resamples, never under 200.
+        Of the bootstrap; fewer are drawn beyond 200 million rows times slices times resamples, never under 200.
     level
         Of the intervals, and of the verdicts.
 
