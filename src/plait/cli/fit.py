@@ -95,7 +95,7 @@ def fit(
     """
     from plait.cli.rows import rows_of, schema_of
 
-    screen = Screen(as_json)
+    screen, tables = Screen(as_json), long_tables(side)
     chosen = {
         "fusion": fusion,
         "learner": learner,
@@ -109,7 +109,6 @@ def fit(
     frame = rows_of(data, data_folder, encoding, mask_personal)
     frame.attrs["read"] = {"encoding": encoding, "mask": mask_personal}
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
-    tables = long_tables(side)
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
     job = _Job.of(data, frame, schema, tables.of(schema), task, calibrate, test, seed)
     _show_schema(screen, job)
