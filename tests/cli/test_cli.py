@@ -194,7 +194,7 @@ def test_list_names_every_part(run) -> None:
 
 def test_help_and_version(run) -> None:
     assert run("--version").out.strip() == plait.__version__
-    for verb in ("inspect", "fit", "predict", "evaluate", "list", "demo"):
+    for verb in ("inspect", "fit", "predict", "evaluate", "compare", "list", "demo"):
         said = run(verb, "--help")
         assert (said.code, "--json" in said.out) == (0, True)
 

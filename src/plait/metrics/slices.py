@@ -187,7 +187,9 @@ def slices(
     undefined = [f"{each.column} = {each.value}" for each in judged if np.isnan(each.figure.value)]
     if undefined:
         listed = ", ".join(undefined[:5]) + (", ..." if len(undefined) > 5 else "")
-        notes.append(f"{name} is undefined in {len(undefined)} slice(s), whose targets are all equal: {listed}")
+        notes.append(
+            f"{name} is undefined in {len(undefined)} slice(s), whose targets, or predictions, are all equal: {listed}"
+        )
     if drawn < resamples:
         notes.append(f"intervals are of {drawn} resamples, not {resamples}, because there are {len(truth):,} rows")
     return Slices(
