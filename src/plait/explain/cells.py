@@ -24,7 +24,7 @@ FIRST = 12  # places that a cell is shared out into at first: many small ones dr
 PARTS = 4  # that a place is divided into
 EXACT = 5  # up to so many places all subsets are asked
 RUNS = 16  # of a block of subsets, and as many complements: for at most 15 places
-BLOCKS = 3  # asked at most
+BLOCKS = 2  # asked at most
 CLEAR = 3.0  # standard errors that make a value, or a difference of two, clear
 DEPTH = 5  # times that places are divided
 ALONE = 0.5  # of a place's value: how far its parts may be from one of them telling it alone
@@ -43,13 +43,13 @@ def explain_cells(
     """What the places inside each cell add to the prediction, all other cells being as they are.
 
     A cell is shared out into at most 12 places, and its row is predicted again without half of them, in blocks of 32
-    balanced halves (Plackett & Burman, "The Design of Optimum Multifactorial Experiments", 1946, folded over) until the
-    strongest is clear. The value of a place is its coefficient in a linear regression of these predictions on the
-    places that were there: what it adds on average over what else there is (LIME: Ribeiro et al., 2016, with equal
-    weights, which estimates the index of Banzhaf, 1965; see Wang & Jia, "Data Banzhaf", 2023, for why equal weights
-    stand noise better than Shapley's). The strongest place is divided further, the rest of the cell being there, as
-    long as one of its parts tells it alone (in the Euclidean norm the parts' values are within half of its value): a
-    phrase stays one place where no word does.
+    balanced halves (Plackett & Burman, "The Design of Optimum Multifactorial Experiments", 1946, folded over) until it
+    is clear which is the strongest, or that none is strong. The value of a place is its coefficient in a linear
+    regression of these predictions on the places that were there: what it adds on average over what else there is
+    (LIME: Ribeiro et al., 2016, with equal weights, which estimates the index of Banzhaf, 1965; see Wang & Jia, "Data
+    Banzhaf", 2023, for why equal weights stand noise better than Shapley's). The strongest place is divided further,
+    the rest of the cell being there, as long as one of its parts tells it alone (in the Euclidean norm the parts'
+    values are within half of its value): a phrase stays one place where no word does.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def _values(predict: Callable[[Masks], Floats], places: int, seed: int) -> tuple
         kept, predicted = np.concatenate([kept, asked]), np.concatenate([predicted, predict(asked)])
         values, error = _regressed(kept, predicted)
         first, second = np.argsort(-np.abs(values), kind="stable")[[0, min(1, places - 1)]]
-        if abs(values[first]) - abs(values[second]) > CLEAR * np.hypot(error[first], error[second]):
+        ahead = abs(values[first]) - abs(values[second]) > CLEAR * np.hypot(error[first], error[second])
+        if ahead or abs(values[first]) < CLEAR * error[first]:
             break
     return (values, error) if places > EXACT else (values, np.zeros(places))
 
