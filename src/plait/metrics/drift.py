@@ -64,25 +64,22 @@ def equal_mass(old: Array, new: Array, bins: int = 10, shown: Callable[[float], 
 
 
 def levels(old: Array, new: Array, most: int = 30) -> Bins:
-    """Bins of labels (object, None missing): those that are frequent in either sample, and the rare ones together.
+    """Bins of labels (object, None missing): those frequent in both samples together, and the rare ones as one.
 
-    Levels that the old sample does not have are told from its rare ones: they are one bin of their own.
+    Samples are treated alike, also where nearly every label is rare: what the old sample lacks is no bin of its own,
+    since any second sample of ten thousand labels holds some that the first lacks.
     """
     pooled = [value for value in (*old, *new) if value is not None]
     names, counts = np.unique(np.asarray(pooled, str), return_counts=True)
     order = np.argsort(-counts, kind="stable")[:most]
     kept = [str(names[i]) for i in order if counts[i] >= RARE * len(pooled)]
-    known = {str(value) for value in old if value is not None}
     place = {name: i for i, name in enumerate(kept)}
-    rare = len(kept)
-
-    def code(value: object) -> int:
-        if value is None:
-            return rare + 2
-        return place.get(str(value), rare if str(value) in known else rare + 1)
-
-    codes = [np.array([code(value) for value in values], np.int64) for values in (old, new)]
-    return _counted([*kept, "(rare)", "(rare, new)", "(missing)"], codes[0], codes[1])
+    rare, gone = len(kept), len(kept) + 1
+    codes = [
+        np.array([gone if value is None else place.get(str(value), rare) for value in values], np.int64)
+        for values in (old, new)
+    ]
+    return _counted([*kept, "(rare)", "(missing)"], codes[0], codes[1])
 
 
 def _counted(labels: Sequence[str], old: Array, new: Array) -> Bins:
