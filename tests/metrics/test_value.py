@@ -165,6 +165,8 @@ def test_what_is_refused() -> None:
             judge(two(np.full(60, np.nan)))
     with pytest.raises(InputError, match="costs have shape"):
         threshold_table(prediction, y, costs=Costs(1, np.ones(3)))
+    with pytest.raises(InputError, match="different numbers of rows"):
+        Costs(np.ones(2), np.ones(3))
     with pytest.raises(InputError, match="amounts are negative in 1 rows"):
         threshold_table(prediction, y, costs=Costs(1, 2), amounts=np.r_[-1, np.ones(59)])
     with pytest.raises(ConfigError, match="bands=1"):

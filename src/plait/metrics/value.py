@@ -42,6 +42,8 @@ class Costs:
     ------
     ConfigError
         If a cost is not finite, or a mistake does not cost more than being right.
+    InputError
+        If costs are by row, for different numbers of rows.
     """
 
     false_positive: float | Array
@@ -51,6 +53,8 @@ class Costs:
 
     def __post_init__(self) -> None:
         each = (self.false_positive, self.false_negative, self.true_positive, self.true_negative)
+        if len({np.shape(cost) for cost in each} - {()}) > 1:
+            raise InputError("costs are given for different numbers of rows; give each one number, or one a row")
         if not all(np.isfinite(cost).all() for cost in each):
             raise ConfigError("costs must be finite numbers; a gain is a negative cost")
         wrong = np.any(np.less(self.false_positive, self.true_negative)) or np.any(
