@@ -162,8 +162,10 @@ def dots(
     *,
     reference: float | None = None,
     strong: Sequence[bool] | None = None,
+    ends: tuple[float, float] | None = None,
 ) -> Canvas:
-    """A value with its interval a line, the first on top; what is not `strong` is grey."""
+    """A value with its interval a line, the first on top; what is not `strong` is grey. `ends` are those of the
+    horizontal axis, where several drawings are to be compared."""
     figure, axes = axes_of(WIDTH, 0.75 + 0.24 * len(labels))
     places = np.arange(len(labels))[::-1]
     if reference is not None:
@@ -176,6 +178,8 @@ def dots(
     _dress(axes, x, "")
     axes.grid(axis="y", visible=False)
     axes.set_ylim(-0.6, len(labels) - 0.4)
+    if ends is not None:
+        axes.set_xlim(*ends)
     return figure
 
 

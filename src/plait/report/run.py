@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from plait.explain.importance import Importance
     from plait.judgement.drift import DriftReport
     from plait.judgement.fairness import FairnessReport
+    from plait.judgement.membership import MembershipReport
     from plait.judgement.robustness import RobustnessReport
     from plait.metrics.calibration import CalibrationReport
     from plait.metrics.evaluation import Evaluation
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Run"]
 
-SOME, STRESSED = 500, 200  # rows
+SOME, STRESSED, ATTACKED = 500, 200, 1_000  # rows
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,14 @@ class Run:
         return robustness(
             self.model, self.some, self.some[self.target], rows=STRESSED, sides=self.sides, seed=self.seed
         )
+
+    @cached_property
+    def membership(self) -> MembershipReport:
+        """Whether the model gives away which rows it was fitted on."""
+        from plait.judgement.membership import membership
+
+        sides = [(rows, rows[self.target].to_numpy()) for rows in (self.train, self.judged())]
+        return membership(self.model, sides[0], sides[1], sides=self.sides, rows=ATTACKED, seed=self.seed)
 
     @cached_property
     def cases(self) -> pd.DataFrame:

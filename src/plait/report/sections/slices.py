@@ -110,5 +110,14 @@ def _picture(run: Run, found: Slices, own: Sequence[Slice]) -> Picture | None:
         say.drawn_name("metric", found.metric),
         reference=found.figure.value,
         strong=[bool(each.verdict) for each in shown],
+        ends=_ends(found),
     )
     return drawn(plot, say("slices.caption", column=name, value=number(found.figure.value)))
+
+
+def _ends(found: Slices) -> tuple[float, float]:
+    """From the lowest to the highest interval of all slices, with a margin."""
+    low = float(np.nanmin([each.figure.low for each in found.slices]))
+    high = float(np.nanmax([each.figure.high for each in found.slices]))
+    margin = 0.03 * (high - low)
+    return low - margin, high + margin
