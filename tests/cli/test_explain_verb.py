@@ -68,7 +68,7 @@ def test_json_and_pictures_of_all_depths(run: Run, folder: Path) -> None:
     assert said.code == 0, said.err
     told = json.loads(said.out)
     assert len(told["rows"]) == 1
-    assert told["rows"][0]["text"].startswith("default 的概率为")
+    assert told["rows"][0]["words"].startswith("default 的概率为")
     assert {"sources", "columns", "cells"} <= set(told["rows"][0])
     assert json.loads((folder / "why/explanation.json").read_text("utf-8")) == told
     assert {"row-0-sources.png", "row-0-columns.png"} <= {path.name for path in (folder / "why").iterdir()}

@@ -139,7 +139,7 @@ def test_json_carries_every_depth_and_the_words() -> None:
     assert told["methods"] == {"part": "a method"}
     first = told["rows"][0]
     assert first["row"] == 17
-    assert first["text"].startswith("default 的概率")
+    assert first["words"].startswith("default 的概率")
     assert first["sources"]["by_modality"] == {"m": pytest.approx(0.18), "n": pytest.approx(0.002)}
     assert [share["present"] for share in told["rows"][1]["sources"]["shares"]] == [True, False, False]
     total = first["columns"]["base"] + sum(share["value"] for share in first["columns"]["shares"])

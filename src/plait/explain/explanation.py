@@ -249,7 +249,7 @@ class Explanation:
 
     def _row(self, row: int, text: str) -> dict[str, Json]:
         label = None if self.output is None else self.output[row]
-        told = {"row": self.index[row], "of": label, "prediction": self.prediction[row], "text": text}
+        told = {"row": self.index[row], "of": label, "prediction": self.prediction[row], "words": text}
         if self.sources is not None:
             told["sources"] = self.sources.of(row)
         if self.columns is not None:
