@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from plait.contracts import Array, Json, Prediction, Progress, Side
+from plait.contracts import Array, Json, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.errors import DataError
 from plait.report.words import Words
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from plait.data.quality import Inspection
     from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
+    from plait.estimators.judged import Judged
     from plait.explain.explanation import Explanation
     from plait.explain.importance import Importance
     from plait.judgement.drift import DriftReport
@@ -199,25 +200,21 @@ class Run:
     # What takes work
 
     @cached_property
-    def truth(self) -> Array:
-        """Targets of the rows held out."""
-        return self.judged()[self.target].to_numpy()
-
-    @cached_property
     def weight(self) -> npt.NDArray[np.float64] | None:
         """Weights of the rows held out, if rows have any."""
         name = self.schema.weight
         return None if name is None else self.judged()[name].to_numpy(np.float64)
 
     @cached_property
-    def prediction(self) -> Prediction:
-        """What the model says of the rows held out."""
-        return self.model.prediction(self.judged(), sides=self.sides)
+    def told(self) -> Judged:
+        """The rows held out and what the model says of them, predicted once."""
+        judged = self.judged()
+        return self.model.judge(judged, judged[self.target], self.weight, sides=self.sides)
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """How good that is, beside baselines."""
-        return self.model.evaluate(self.judged(), self.judged()[self.target], self.weight, sides=self.sides)
+        return self.told.evaluate()
 
     @cached_property
     def calibration(self) -> CalibrationReport:
@@ -247,13 +244,6 @@ class Run:
         from plait.data.personal import find
 
         return find(self.frame, self.schema)
-
-    @cached_property
-    def groups(self) -> npt.NDArray[np.int64] | None:
-        """Groups of the rows held out, which stay whole when rows are drawn again."""
-        from plait.model import groups_of
-
-        return groups_of(self.judged(), self.schema.group)
 
     @cached_property
     def some(self) -> pd.DataFrame:
@@ -305,9 +295,9 @@ class Run:
     def cases(self) -> pd.DataFrame:
         """Rows held out that are explained one by one: from the highest prediction to the lowest, in even steps, of
         those rows with the most evidence."""
-        evidence = self.model.batches_present(self.judged(), sides=self.sides).sum(axis=1)
+        evidence = self.told.present.sum(axis=1)
         full = np.flatnonzero(evidence == evidence.max())
-        values = self.prediction.values
+        values = self.told.prediction.values
         score = values if values.ndim == 1 else values[:, -1] if values.shape[1] == 2 else values.max(axis=1)
         ranked = full[np.argsort(-score[full], kind="stable")]
         chosen = np.linspace(0, len(ranked) - 1, min(self.asked.rows, len(ranked))).astype(np.int64)

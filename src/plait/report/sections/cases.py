@@ -7,16 +7,18 @@ from itertools import pairwise
 import numpy as np
 
 from plait.explain.explanation import CellShares, Explanation
-from plait.report.canvas import picture
+from plait.report.canvas import axes_of, picture
 from plait.report.charts import drawn
 from plait.report.explained import cell_figure, column_figure, source_figure
 from plait.report.page import Block, Notice, Passage, Picture, Pictures, Prose, Section, Subheading
+from plait.report.places import paint
 from plait.report.run import Run
 
 __all__ = ["section"]
 
 COLUMNS = 8  # drawn
 WIDTH = 4.8  # inches of a drawing, on which its letters can be read on a phone
+PHOTOGRAPHS = ("pixels", "frames")
 RASTER = ("pixels", "waves", "frames", "points")  # forms whose drawings are smaller as pixels
 STRONGEST = 4  # of the marks in a text
 
@@ -56,8 +58,12 @@ def _cell(run: Run, cell: CellShares) -> Picture | Passage:
     caption = say(f"cases.{exhibit.form}", source=cell.source)
     if isinstance(exhibit.values, str):
         return Passage(caption, _pieces(exhibit.values, cell))
-    figure = cell_figure(cell, language=say.language)
-    figure.set_size_inches(WIDTH, 4.2)
+    if exhibit.form in PHOTOGRAPHS:
+        figure, axes = axes_of(WIDTH, 3.2)  # the bars of `cell_figure` would leave the picture too little room
+        paint(axes, figure, cell)
+    else:
+        figure = cell_figure(cell, language=say.language)
+        figure.set_size_inches(WIDTH, 4.2)
     if exhibit.form in RASTER:
         return Picture(caption, caption, picture(figure, "png"), "png")
     return drawn(figure, caption)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from plait.metrics.lift import LiftTable, lift_table
-from plait.metrics.value import ProfitCurve, ThresholdTable, profit_curve, threshold_table
+from plait.metrics.lift import LiftTable
+from plait.metrics.value import ProfitCurve, ThresholdTable
 from plait.report.charts import drawn, lines
 from plait.report.numbers import between, number, percent
 from plait.report.page import Block, Facts, Notice, Picture, Pictures, Section, Table
@@ -20,32 +20,15 @@ def section(run: Run) -> Section:
         return Section.absent("decisions", title, say("metrics.none"))
     if run.positive is None:
         return Section.absent("decisions", title, say("decisions.two"))
-    if len(np.unique(run.truth)) < 2:
+    if len(np.unique(run.told.targets)) < 2:
         return Section.absent("decisions", title, say("decisions.one"))
-    lift = lift_table(run.prediction, run.truth, weight=run.weight, groups=run.groups, seed=run.seed)
+    lift = run.told.lift()
     top = lift.bands[0]
     blocks: list[Block] = []
     pictures = [_gain(run, lift)]
-    costs = run.costs
-    if costs is not None:
-        table = threshold_table(
-            run.prediction,
-            run.truth,
-            costs=costs,
-            weight=run.weight,
-            amounts=run.amounts,
-            groups=run.groups,
-            seed=run.seed,
-        )
-        curve = profit_curve(
-            run.prediction,
-            run.truth,
-            costs=costs,
-            weight=run.weight,
-            amounts=run.amounts,
-            groups=run.groups,
-            seed=run.seed,
-        )
+    if run.costs is not None:
+        table = run.told.thresholds(run.costs, run.amounts)
+        curve = run.told.profit(run.costs, run.amounts)
         blocks.append(_facts(run, table))
         pictures.append(_profit(run, curve))
     else:

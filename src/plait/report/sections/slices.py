@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plait.data.frame import column
-from plait.metrics.slices import Slice, Slices, slices
+from plait.metrics.slices import Slice, Slices
 from plait.report.charts import dots, drawn
 from plait.report.numbers import between, count, number
 from plait.report.page import Block, Notice, Picture, Pictures, Prose, Section, Table
@@ -17,28 +16,16 @@ __all__ = ["section"]
 
 COLUMNS = 6  # sensitive ones first, then those the model rests on most
 SLICES = 12  # of one column in its picture
-SMALLEST = 50
+SMALLEST = 100  # rows
 
 
 def section(run: Run) -> Section:
     say, title = run.say, run.say("slices.title")
     if run.test is None:
         return Section.absent("slices", title, say("metrics.none"))
-    if len(run.test) < 2 * SMALLEST:
-        return Section.absent("slices", title, say("slices.few", rows=2 * SMALLEST))
-    present = run.model.batches_present(run.test, sides=run.sides)
-    cells = {name: _cells(run, name) for name in _columns(run)}
-    found = slices(
-        run.prediction,
-        run.truth,
-        cells,
-        weight=run.weight,
-        groups=run.groups,
-        present=present,
-        sources=tuple(source.name for source in run.schema.sources),
-        smallest=SMALLEST,
-        seed=run.seed,
-    )
+    if len(run.test) < SMALLEST:
+        return Section.absent("slices", title, say("slices.few", rows=SMALLEST))
+    found = run.told.slices(_columns(run))
     told = [each for each in found.slices if each.verdict]
     metric = say.name("metric", found.metric)
     blocks: list[Block] = [Prose(say("slices.how", metric=metric))]
@@ -69,15 +56,6 @@ def _columns(run: Run) -> list[str]:
     sensitive = [name for name in run.schema.names("sensitive") if name in plain]
     ranked = [worth.name for worth in run.importance.worths if worth.kind == "column" and worth.name in plain]
     return [*sensitive, *ranked][:COLUMNS]
-
-
-def _cells(run: Run, name: str) -> np.ndarray:
-    cells = column(run.judged()[name])
-    if cells.values.dtype.kind in "mM":
-        return np.where(cells.present, cells.values.astype(np.float64), np.nan)
-    values = cells.values.astype(object)
-    values[~cells.present] = None
-    return values
 
 
 def _table(run: Run, told: Sequence[Slice], metric: str) -> Table:
