@@ -69,14 +69,15 @@ def inspect(
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     tables = long_tables(side)
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
+    beside = tables.of(schema)
     with screen.progress() as report, running(report):
-        found = quality.inspect(frame, schema, read_rows=None if all_rows else ROWS)
+        found = quality.inspect(frame, schema, sides=beside, read_rows=None if all_rows else ROWS)
     rows = found.rows()
     screen.say(f"{data}: {len(frame):,} rows, {len(frame.columns):,} columns")
     screen.table([list(rows[0]), *(list(row.values()) for row in rows)])
     for spec in schema.columns:
         if spec.side is not None:
-            table = tables.of(schema)[spec.side]
+            table = beside[spec.side]
             records = len(table.columns[table.key])
             screen.say(f"long table {spec.side}: {records:,} records by {table.key}, read as {spec.modality}")
     for warning in found.warnings:

@@ -99,10 +99,10 @@ def inspect(
 ) -> Inspection:
     """Look at every column: what it is, how much is missing, and what would spoil a model.
 
-    Found are what gives the target away (copies up to renaming and noise, missing cells, extreme values, words, means of
-    the target over groups, the order of rows and identifiers), what was known only after the row's time, rows and columns
-    that stand twice, cells of mixed types, encodings, units, spellings and date formats, columns that moved in time,
-    personal data, and roles that a column cannot have. `Inspection.findings` says which, how bad, and the numbers behind.
+    Found are what gives the target away (copies up to renaming and noise, missing cells, extreme values, words, means
+    of the target over groups, the order of rows and identifiers), what was known only after the row's time, rows and
+    columns that stand twice, cells of mixed types, encodings, units, spellings and date formats, columns that moved in
+    time, personal data, and roles that a column cannot have. `Inspection.findings` says which, and how bad.
 
     Parameters
     ----------
@@ -110,8 +110,10 @@ def inspect(
         Anything that `as_frame` takes; no rows or one row will do.
     schema
         Inferred from the roles if None; with a schema no roles are named.
-    target, time, label_time, group, id, weight, sensitive, ignore, sides
+    target, time, label_time, group, id, weight, sensitive, ignore
         As in `Schema.infer`.
+    sides
+        The long tables, for inference or as the schema names them.
     read_rows
         Rows whose cells are read as a model would read them, to find those that it cannot; None: all of them.
 
