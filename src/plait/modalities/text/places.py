@@ -49,7 +49,9 @@ def without(text: str, gone: Iterable[Span]) -> str:
     for first, last in sorted(gone):
         kept = _meet(kept, text[start:first]) if start else text[:first]
         start = max(start, last)
-    return _meet(kept, text[start:]) if start else text
+    if not start:
+        return text
+    return _meet(kept, text[start:]) if text[start:].strip() else kept.rstrip()
 
 
 def _meet(left: str, right: str) -> str:
