@@ -114,8 +114,8 @@ def test_planted_drift_is_found(change: object, found: str) -> None:
 
 
 def test_no_drift_is_mostly_said_where_there_is_none() -> None:
-    alarms = sum(bool(drift(*population(seed), seed=seed).drifted) for seed in range(8))
-    assert alarms <= 2
+    alarms = sum(bool(drift(*population(seed), seed=seed).drifted) for seed in range(5))
+    assert alarms <= 1
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_it_is_read_by_people_and_programs(report: RobustnessReport) -> None:
 
 
 def test_networks_are_attacked_and_pushed_at_random() -> None:
-    model, frame = fitted("parallel", parallel={"epochs": 4, "width": 16})
+    model, frame = fitted("parallel", parallel={"epochs": 3, "width": 8})
     found = robustness(model, frame, frame["default"], stresses=["adversarial"])
     attack, chance = found["tokens pushed by gradient sign"], found["tokens pushed at random"]
     assert attack.values[-1].value < chance.values[-1].value
