@@ -12,7 +12,6 @@ from benchmarks.__main__ import HERE, names
 from benchmarks.runner import markdown
 from plait.errors import unknown
 
-
 __all__ = ["ask"]
 
 
