@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from plait.classical.shares import gathered
+from plait.classical.shares import gathered, rest
 from plait.contracts import (
     Array,
     Batch,
@@ -94,7 +94,7 @@ class Joined:
             source, j = self.sources[i], place - int(self.wide_starts[i])
             own = told[source]
             column = own.columns[j] if own.columns else whole(rooms[source])
-            return Origin(source, column, own.terms[j] if own.terms else "other terms")
+            return Origin(source, column, own.terms[j]) if own.terms else rest(source, column)
 
         origins, values = gathered(shares, self.features.wide, dense, term)
         return Contributions(origins, values, shares.base, score, {part: shares.method})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from plait.classical.scale import Scale
 from plait.contracts import Array, Features, FeatureShares, Origin, Sparse
 
-__all__ = ["gathered", "linear_shares", "owners"]
+__all__ = ["gathered", "linear_shares", "owners", "rest"]
 
 TERMS = 8  # of a row that keep their names
 TERMS_ALL = 500  # of all rows
@@ -74,14 +74,17 @@ def gathered(
     value = np.bincount(where, shares.wide)
     kept = _largest(row, code, value, len(terms))
     place = {origin: i for i, origin in enumerate(dense)}
-    told = [
-        origin if kept[i] else Origin(origin.source, origin.column, "other terms") for i, origin in enumerate(terms)
-    ]
+    told = [origin if kept[i] else rest(origin.source, origin.column) for i, origin in enumerate(terms)]
     column = np.array([place.setdefault(origin, len(place)) for origin in told])
     out = np.zeros((len(shares.dense), len(place)))
     out[:, : len(dense)] = shares.dense
     np.add.at(out, (row, column[code]), value)
     return tuple(place), out
+
+
+def rest(source: str, column: str) -> Origin:
+    """Terms of a column that stand together."""
+    return Origin(source, column, f"{column}: other terms")
 
 
 def _largest(row: Array, code: Array, value: Array, terms: int) -> npt.NDArray[np.bool_]:
