@@ -47,7 +47,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
 def made(rows: int = 240) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     x, sex = rng.normal(size=rows).round(3), rng.choice(["f", "m"], rows)
-    note = rng.choice(WORDS, rows) + pd.Series(rng.integers(0, 99, rows)).map("; call me at 13812345678 ({})".format)
+    said = rng.choice(WORDS, (rows, 2))
+    note = [f"{one}, and {other} {i} days ago; call me at 13812345678." for i, (one, other) in enumerate(said)]
     return pd.DataFrame(
         {
             "when": pd.date_range("2020-01-01", periods=rows).strftime("%Y-%m-%d"),
@@ -85,7 +86,7 @@ def test_a_report_has_every_section(run: Command, fitted: Path, tmp_path: Path) 
     text = page.read_text("utf-8")
     for key in sections:
         assert f'<section id="{key}"' in text
-    assert "13812345678" not in re.sub(r'src="[^"]*"', "", text)  # a telephone number in a letter
+    assert "13812345678" not in re.sub(r"<[^>]*>", "", text)  # a telephone number in a letter
     assert "note" in sections["privacy"]["verdict"]
 
 
@@ -94,7 +95,7 @@ def test_personal_data_is_shown_where_that_is_asked_for(run: Command, fitted: Pa
     said = run("report", fitted / "run", "-o", page, "--rows", 1, "--show-personal", "--language", "zh")
     assert said.code == 0, said.err
     text = page.read_text("utf-8")
-    assert "13812345678" in text
+    assert "13812345678" in re.sub(r"<[^>]*>", "", text)  # marks may stand inside it
     assert 'lang="zh-Hans"' in text
     assert "模型报告" in text
 

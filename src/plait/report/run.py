@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Run"]
 
-SOME, STRESSED, ATTACKED = 500, 200, 1_000  # rows
+SOME, STRESSED, ATTACKED = 500, 100, 1_000  # rows
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,13 @@ class Run:
         from plait.data.personal import find
 
         return find(self.frame, self.schema)
+
+    @cached_property
+    def hidden(self) -> frozenset[str]:
+        """Columns whose values are not shown, since they hold personal data and nobody asked to see it."""
+        if self.asked.show_personal:
+            return frozenset()
+        return frozenset(name for finding in self.personal for name in finding.columns)
 
     @cached_property
     def some(self) -> pd.DataFrame:

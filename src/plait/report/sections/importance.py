@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plait.explain.importance import Worth
 from plait.report.charts import curve, dots, drawn
+from plait.report.masking import masked_text
 from plait.report.network import network_figure
 from plait.report.numbers import between, number, percent
 from plait.report.page import Block, Picture, Pictures, Prose, Section, Subheading, Table
@@ -28,7 +29,7 @@ def section(run: Run) -> Section:
         pictures.append(_worths(run, columns[:COLUMNS], "column"))
     blocks: list[Block] = [Pictures(tuple(pictures)), Prose(say("importance.how", rows=found.rows))]
     blocks.append(_table(run, [*sources, *columns[:COLUMNS]]))
-    followed = _followed(run, [worth.name for worth in columns[:FOLLOWED]])
+    followed = _followed(run, [worth.name for worth in columns if worth.name not in run.hidden][:FOLLOWED])
     if followed:
         blocks += [Subheading(say("importance.follow")), Pictures(tuple(followed))]
     blocks += _rules(run)
@@ -86,8 +87,12 @@ def _rules(run: Run) -> list[Block]:
     if len(run.some) < FEWEST:
         return []
     found = run.model.surrogate(run.some, sides=run.sides, outputs=outputs)
-    rows = tuple((rule, number(prediction), percent(share)) for rule, prediction, share in found.rules())
+    rows = tuple((_shown(run, rule), number(prediction), percent(share)) for rule, prediction, share in found.rules())
     table = Table(
         say("importance.rules", share=percent(found.fidelity)), tuple(say("importance.rule_header").split("|")), rows
     )
     return [Subheading(say("importance.tree")), table]
+
+
+def _shown(run: Run, rule: str) -> str:
+    return rule if run.asked.show_personal else masked_text(rule)

@@ -51,8 +51,7 @@ def section(run: Run) -> Section:
 
 def _columns(run: Run) -> list[str]:
     """Columns with cells that can be compared, personal data aside."""
-    personal = {name for finding in run.personal for name in finding.columns}
-    plain = {r.name for r in run.inspection.columns if r.distinct is not None and r.distinct > 1} - personal
+    plain = {r.name for r in run.inspection.columns if r.distinct is not None and r.distinct > 1} - run.hidden
     sensitive = [name for name in run.schema.names("sensitive") if name in plain]
     ranked = [worth.name for worth in run.importance.worths if worth.kind == "column" and worth.name in plain]
     return [*sensitive, *ranked][:COLUMNS]
