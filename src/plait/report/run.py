@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Run"]
 
-SOME, STRESSED, ATTACKED = 500, 100, 1_000  # rows
+SOME, STRESSED, ATTACKED = 500, 150, 1_000  # rows
 
 
 @dataclass(frozen=True)
