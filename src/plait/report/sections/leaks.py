@@ -9,6 +9,7 @@ __all__ = ["KINDS", "section"]
 
 KINDS = (
     "target_copy",
+    "stands_out",
     "target_missing",
     "target_extremes",
     "target_words",
