@@ -14,7 +14,7 @@ from plait.report.words import Words
 
 __all__ = ["page"]
 
-TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+TYPES = {"svg": "image/svg+xml", "png": "image/png", "jpeg": "image/jpeg"}
 
 
 def page(kicker: str, title: str, subtitle: str, sections: Sequence[Section], say: Words) -> str:

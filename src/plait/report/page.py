@@ -78,7 +78,7 @@ class Picture:
     caption: str
     alt: str
     data: bytes
-    form: Literal["svg", "png"] = "svg"
+    form: Literal["svg", "png", "jpeg"] = "svg"
     wide: bool = False
 
 

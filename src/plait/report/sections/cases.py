@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +20,8 @@ __all__ = ["section"]
 COLUMNS = 8  # drawn
 WIDTH = 4.8  # inches of a drawing, on which its letters can be read on a phone
 PHOTOGRAPHS = ("pixels", "frames")
-RASTER = ("pixels", "waves", "frames", "points")  # forms whose drawings are smaller as pixels
+RASTER = ("waves", "points")  # forms whose drawings are smaller as pixels
+QUALITY = 85  # of photographs as JPEG: as PNG they are many times larger
 STRONGEST = 4  # of the marks in a text
 
 
@@ -64,6 +66,8 @@ def _cell(run: Run, cell: CellShares) -> Picture | Passage:
     else:
         figure = cell_figure(cell, language=say.language)
         figure.set_size_inches(WIDTH, 4.2)
+    if exhibit.form in PHOTOGRAPHS:
+        return Picture(caption, caption, _photograph(picture(figure, "png")), "jpeg")
     if exhibit.form in RASTER:
         return Picture(caption, caption, picture(figure, "png"), "png")
     return drawn(figure, caption)
@@ -78,3 +82,12 @@ def _pieces(text: str, cell: CellShares) -> tuple[tuple[str, int], ...]:
         strength[first:last] = round(STRONGEST * float(value) / most)
     cuts = [0, *(np.flatnonzero(np.diff(strength)) + 1), len(text)]
     return tuple((text[a:b], int(strength[a])) for a, b in pairwise(cuts) if b > a)
+
+
+def _photograph(drawn: bytes) -> bytes:
+    """A PNG as JPEG."""
+    from PIL import Image
+
+    held = BytesIO()
+    Image.open(BytesIO(drawn)).convert("RGB").save(held, "JPEG", quality=QUALITY)
+    return held.getvalue()
