@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import plait
+from benchmarks.mixed import mean
 from benchmarks.runner import Beside, Measured, Report, main
 from plait import samples
 from plait.contracts import Side
@@ -18,7 +19,8 @@ from plait.data.asof import side
 
 ROWS, EXPLAINED = 80, 20  # of a sample that sums are asked of: fitted on, and explained
 TIMED = 100  # rows whose explanation is timed
-FIT, JUDGE = 1_500, 500  # rows of the model of chance
+FIT, JUDGE = 1_500, 500  # rows of the models of chance
+SHUFFLES = 5  # as many as the interval of `mean` is for
 TARGETS = {
     "biased": "default",
     "charts": "kind",
@@ -129,38 +131,25 @@ def seconds(fusion: str, seed: int) -> Iterator[Measured]:
 
 
 def chance(seed: int) -> list[Measured]:
-    """What sources are worth to a model of shuffled labels, beside one of the true ones."""
+    """What sources are worth to models of shuffled labels, beside the model of the true ones."""
     frame = samples.loans(FIT + JUDGE, seed)
     X, y = frame.drop(columns="default"), frame["default"]
     rng = np.random.default_rng(seed)
-    moved: dict[str, Any] = {}
-    worth: dict[str, Any] = {}
-    for name, labels in (
-        ("true", y.iloc[:FIT]),
-        ("shuffled", pd.Series(rng.permutation(y.iloc[:FIT]), name="default")),
-    ):
-        model = plait.Classifier(fusion="early", learner="linear", n_jobs=1, random_state=seed).fit(
-            X.iloc[:FIT], labels
-        )
+    labels = [y.iloc[:FIT], *(pd.Series(rng.permutation(y.iloc[:FIT]), name="default") for _ in range(SHUFFLES))]
+    moved, worth = [], []
+    for known in labels:
+        model = plait.Classifier(fusion="early", learner="linear", n_jobs=1, random_state=seed).fit(X.iloc[:FIT], known)
         found = model.explain(X.iloc[FIT:], depths="sources").sources
         assert found is not None
-        moved[name] = np.abs(found.values).mean(axis=0)
-        worth[name] = {w.name: w for w in model.importance(X.iloc[FIT:], y.iloc[FIT:]).worths if w.kind == "source"}
+        moved.append(np.abs(found.values).mean(axis=0))
+        losses = {w.name: w.value for w in model.importance(X.iloc[FIT:], y.iloc[FIT:]).worths if w.kind == "source"}
+        worth.append([losses[source] for source in found.sources])
     figures = []
-    for i, source in enumerate(found.sources):
-        one, other = worth["shuffled"][source], worth["true"][source]
-        beside = {"true labels": Beside(other.value, other.low, other.high)}
-        figures.append(
-            Measured(f"shuffled labels: loss without {source}", one.value, one.low, one.high, "log loss", beside)
-        )
-        figures.append(
-            Measured(
-                f"shuffled labels: mean share of {source}",
-                float(moved["shuffled"][i]),
-                unit="probability",
-                baselines={"true labels": Beside(float(moved["true"][i]))},
-            )
-        )
+    for told, unit, values in (("loss without", "log loss", worth), ("mean share of", "probability", moved)):
+        true, *shuffled = np.array(values)
+        for i, source in enumerate(found.sources):
+            beside = {"true labels": Beside(float(true[i]))}
+            figures.append(Measured(f"{told} {source}, shuffled labels", *mean(np.array(shuffled)[:, i]), unit, beside))
     return figures
 
 
@@ -183,7 +172,8 @@ def run(seed: int) -> Report:
         notes=(
             f"largest: {worst} (sources), {whole} (asked as one), {left} (columns: what integrated gradients leave)",
             "the whole coalition is given the prediction itself, so that sums differ by rounding alone",
-            "seconds on one thread, rows predicted once before; intervals of losses are over rows",
+            "seconds on one thread, rows predicted once before",
+            f"shuffled labels: mean of {SHUFFLES} shuffles, intervals of that mean (Student's t)",
         ),
     )
 
