@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +15,7 @@ from plait.contracts import Exhibit, Form, Place
 from plait.errors import ConfigError, DataError
 from plait.explain.explanation import CellShares, ColumnShares, Explanation, SourceShares
 from plait.report.canvas import picture
-from plait.report.explained import cell_figure, column_figure, draw, source_figure
+from plait.report.explained import attention_figure, cell_figure, column_figure, draw, source_figure
 
 RNG = np.random.default_rng(0)
 TEXT = "I lost my job, $5 to $10 are left. 我失去了工作。 " * 30
@@ -124,6 +125,21 @@ def test_all_is_drawn_into_a_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
 
 
+def test_attention_is_drawn_as_what_it_is() -> None:
+    from matplotlib.text import Text
+
+    with pytest.raises(DataError, match="no part of the explained model attends"):
+        attention_figure(explanation(), 0)
+    shown = explanation()
+    assert shown.columns is not None
+    looked = replace(shown.columns, attention={"letter": np.array([0.7, 0.2]), "table": np.array([0.3, 0.8])})
+    figure = attention_figure(replace(shown, columns=looked), 0)
+    said = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
+    assert "letter" in said
+    assert any("not what made it decide" in text for text in said)
+    assert any("attention weights" in title for title in replace(shown, columns=looked).tables())
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     empty = Explanation((0,), None, "output", np.zeros(1))
     with pytest.raises(DataError, match="depth 'sources'"):
@@ -133,5 +149,5 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="language 'fr'"):
         source_figure(explanation(), 0, language="fr")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="name another folder"):
+    with pytest.raises(DataError, match="name another"):
         draw(explanation(), tmp_path / "file" / "below")

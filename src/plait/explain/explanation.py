@@ -19,6 +19,9 @@ FEATURES = 20  # of a row in JSON
 NOTHING = 1e-9  # residuals that are rounding alone
 
 
+LOOKED = "where the network looked (attention weights, which are not what made it decide)"
+
+
 @dataclass(frozen=True)
 class SourceShares:
     """What each source adds: ``base + values.sum(axis=1) == prediction``, on the explanation's scale.
@@ -131,8 +134,6 @@ class CellShares:
         The cell as a person looks at it.
     places, values, error
         ``P`` places, what each adds (float64 ``P``), and its standard error.
-    attention
-        float64 ``P`` or None; see `ColumnShares`.
     """
 
     row: int
@@ -141,7 +142,6 @@ class CellShares:
     places: tuple[Place, ...]
     values: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
-    attention: npt.NDArray[np.float64] | None = None
 
     def told(self) -> dict[str, Json]:
         """The places and what they add, as JSON; not the cell itself."""
@@ -220,6 +220,9 @@ class Explanation:
             found["what each column adds to the score"] = self._table(
                 ("base", *names, "others", "unexplained", "score"), shares
             )
+            if self.columns.attention:
+                weights = np.column_stack(list(self.columns.attention.values()))
+                found[LOOKED] = self._table(tuple(self.columns.attention), weights)
         if self.cells:
             found["what counts inside cells"] = (("row", "cell", "place", "adds"), *map(self._strongest, self.cells))
         return found or {"predictions": self._table(("prediction",), self.prediction[:, None])}

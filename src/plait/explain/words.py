@@ -137,7 +137,7 @@ def _event(explanation: Explanation, row: int) -> str:
         return explanation.target or "value"
     label = explanation.output[row]
     if explanation.target is None:
-        return str(label)
+        return str(label) if isinstance(label, str) else f"class {label}"
     yes = str(label).lower() in ("1", "1.0", "true", "yes")
     return explanation.target if yes else f"{explanation.target} = {label}"
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from plait.data.files import made_folder
 from plait.errors import DataError, unknown
 from plait.explain.explanation import CellShares, Explanation
 from plait.report.canvas import GREY, Axes, Canvas, axes_of, canvas, finish, readable, save
 from plait.report.places import DOWN, UP, paint
 
-__all__ = ["cell_figure", "column_figure", "draw", "source_figure"]
+__all__ = ["attention_figure", "cell_figure", "column_figure", "draw", "source_figure"]
 
 MOST = 12  # bars
 WORDS: dict[str, dict[str, str]] = {
@@ -30,6 +31,8 @@ WORDS: dict[str, dict[str, str]] = {
         "unexplained": "unexplained",
         "score": "score",
         "output": "prediction",
+        "attention": "Where the network looked (attention weights, not what made it decide)",
+        "weight": "share of attention",
     },
     "zh": {
         "sources": "各来源的贡献",
@@ -41,6 +44,8 @@ WORDS: dict[str, dict[str, str]] = {
         "unexplained": "未解释部分",
         "score": "分数",
         "output": "预测",
+        "attention": "网络看了哪里（注意力权重，并非决策原因）",
+        "weight": "注意力份额",
     },
 }
 
@@ -51,8 +56,9 @@ def draw(explanation: Explanation, folder: str | PathLike[str], *, language: str
     Parameters
     ----------
     explanation
-        For each row ``row-0-sources.png`` and ``row-0-columns.png`` where it holds these depths, and a file a cell
-        (``row-0-letter.png``), rows counted within the explanation.
+        For each row ``row-0-sources.png`` and ``row-0-columns.png`` where it holds these depths,
+        ``row-0-attention.png`` where a part attends, and a file a cell (``row-0-letter.png``), rows counted within
+        the explanation.
     folder
         Where the files go; made if it is not there. Each file appears whole or not at all.
     language
@@ -67,23 +73,19 @@ def draw(explanation: Explanation, folder: str | PathLike[str], *, language: str
     DataError
         If the folder cannot be made.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be made ({error.strerror}); name another folder") from None
-    made = []
+    folder = made_folder(folder)
+    drawn = []
     for row in range(len(explanation)):
         if explanation.sources is not None:
             figure = source_figure(explanation, row, language=language)
-            made.append(save(figure, folder / f"row-{row}-sources.png"))
+            drawn.append(save(figure, folder / f"row-{row}-sources.png"))
         if explanation.columns is not None:
             figure = column_figure(explanation, row, language=language)
-            made.append(save(figure, folder / f"row-{row}-columns.png"))
+            drawn.append(save(figure, folder / f"row-{row}-columns.png"))
         cells = [cell for cell in explanation.cells if cell.row == row]
         for cell, name in zip(cells, _file_names([cell.source for cell in cells]), strict=True):
-            made.append(save(cell_figure(cell, language=language), folder / f"row-{row}-{name}.png"))
-    return tuple(made)
+            drawn.append(save(cell_figure(cell, language=language), folder / f"row-{row}-{name}.png"))
+    return tuple(drawn)
 
 
 def source_figure(explanation: Explanation, row: int, *, language: str = "en") -> Canvas:
@@ -111,6 +113,21 @@ def column_figure(explanation: Explanation, row: int, *, language: str = "en", m
         steps.append((words["unexplained"], float(found.residual[row]), 0.0))
     ends = words["base"], float(found.base[row]), words["score"], float(found.score[row])
     return _waterfall(steps, ends, words["columns"], words["score"])
+
+
+def attention_figure(explanation: Explanation, row: int, *, language: str = "en") -> Canvas:
+    """How a network's attention is shared among the sources: where it looked, which is not what made it decide."""
+    found, words = explanation.columns, _words(language)
+    if found is None or not found.attention:
+        raise DataError("no part of the explained model attends; there are no attention weights to draw")
+    weights = {name: float(weight[row]) for name, weight in found.attention.items()}
+    figure, axes = axes_of(7.6, 1.2 + 0.34 * len(weights))
+    places = np.arange(len(weights))[::-1]
+    axes.barh(places, list(weights.values()), color=GREY, height=0.66)  # grey: neither for nor against
+    axes.set_yticks(places, [_short(readable(name)) for name in weights])
+    finish(axes, words["attention"], words["weight"], "")
+    axes.grid(axis="y", visible=False)
+    return figure
 
 
 def cell_figure(cell: CellShares, *, language: str = "en", most: int = 6) -> Canvas:
