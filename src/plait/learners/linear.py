@@ -140,6 +140,7 @@ class Linear(Learner):
         model = (model or self.logistic()).set_params(C=strength)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few rows a class
             model.fit(design, context.targets.astype(np.int64), sample_weight=context.weight)
         if context.task == "binary":
             return model.coef_.T[:width], model.intercept_

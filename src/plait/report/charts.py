@@ -249,7 +249,8 @@ def _by_date(axes: Axes, most: int) -> None:
     """Ticks of the horizontal axis as dates."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=most)  # type: ignore[no-untyped-call]
+    # two at least: with its own five, matplotlib finds no interval for some spans, such as three years, and warns
+    locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.xaxis.get_offset_text().set_fontsize(8)
