@@ -33,7 +33,7 @@ def card(
 
     What no run can show is marked for people to fill in.
     """
-    from plait.data.files import replacing
+    from plait.data.files import check_file, replacing
     from plait.media.decode import running
     from plait.report import card as documents
     from plait.report.rulebook import assess, pack
@@ -41,6 +41,9 @@ def card(
 
     screen = Screen(as_json)
     packs = [pack(name) for name in names(rules)]
+    for path in (output, validation):
+        if path is not None:
+            check_file(path)
     with screen.progress() as progress, running(progress):
         read = read_run(run, data, side, cost, amount, language=language, progress=progress)
         sections = write(read)

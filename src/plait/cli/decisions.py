@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plait.estimators.judged import Judged
     from plait.metrics.value import Costs
 
-__all__ = ["Amount", "Asked", "Cost", "Decided", "Lift", "Permutations", "SliceBy"]
+__all__ = ["Amount", "Asked", "Cost", "Decided", "Lift", "Permutations", "SliceBy", "check_two"]
 
 OUTCOMES = {"FP": "false_positive", "FN": "false_negative", "TP": "true_positive", "TN": "true_negative"}
 
@@ -45,9 +45,28 @@ Permutations: TypeAlias = Annotated[
     typer.Option(metavar="N", min=1, help="Test the first figure against chance and each baseline by N permutations."),
 ]
 Decided: TypeAlias = Annotated[
-    float,
-    typer.Option("--threshold", min=0, max=1, help="Two classes: the second is decided where it is more probable."),
+    float | None,
+    typer.Option(
+        "--threshold",
+        min=0,
+        max=1,
+        help="Two classes: the second is decided where it is more probable; by default 0.5.",
+    ),
 ]
+
+
+def check_two(classes: Sequence[Any] | npt.NDArray[Any] | None, **options: bool) -> None:
+    """Before any work: are options about two classes given where there are two?
+
+    Raises
+    ------
+    ConfigError
+        If one is given where values (None) or more classes are predicted.
+    """
+    for name, given in options.items():
+        if given and (classes is None or len(classes) != 2):
+            found = "values" if classes is None else f"{len(classes)} classes"
+            raise ConfigError(f"--{name} is about two classes, but this model predicts {found}; leave it out")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.decisions import Amount, Asked, Cost, Decided, Lift, Permutations, SliceBy
+from plait.cli.decisions import Amount, Asked, Cost, Decided, Lift, Permutations, SliceBy, check_two
 from plait.cli.gate import Favourable, RequireFair, check_least, refuse
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
+from plait.errors import ConfigError
 
 __all__ = ["evaluate"]
 
@@ -25,7 +26,7 @@ def evaluate(
     amount: Amount = None,
     lift: Lift = False,
     permutations: Permutations = None,
-    threshold: Decided = 0.5,
+    threshold: Decided = None,
     require_fair: RequireFair = None,
     favourable: Favourable = None,
     side: SidePaths = None,
@@ -44,6 +45,8 @@ def evaluate(
 
     screen = Screen(as_json)
     check_least(require_fair)
+    if favourable is not None and require_fair is None:
+        raise ConfigError("--favourable says what --require-fair judges by; give that, too, as in 0.8")
     estimator = load(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)
@@ -51,10 +54,12 @@ def evaluate(
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
+    check_two(getattr(estimator, "classes_", None), lift=lift, cost=bool(cost), threshold=threshold is not None)
     asked = Asked.of(frame, slice_by, cost, amount, lift, permutations)
+    decided = 0.5 if threshold is None else threshold
     with screen.progress() as report, running(report):
         judged = estimator.judge(frame, target, weight, sides=tables)
-        evaluation = judged.evaluate(threshold=threshold)
+        evaluation = judged.evaluate(threshold=decided)
     say_faults(screen, evaluation.faults)
     screen.say(str(evaluation))
     if pictures is not None:
@@ -69,7 +74,7 @@ def evaluate(
     from plait.judgement.fairness import fairness
 
     fair = fairness(
-        estimator, frame, target, favourable=favourable, threshold=threshold, sample_weight=weight, sides=tables
+        estimator, frame, target, favourable=favourable, threshold=decided, sample_weight=weight, sides=tables
     )
     screen.heading("fairness")
     screen.say(str(fair))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
+from plait.cli.decisions import Decided, check_two
+from plait.cli.gate import Favourable, RequireFair, check_least, refuse
 from plait.cli.options import AsJson, Data, DataFolder, Model, Output, Sensitive, SidePaths, keyed, names
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -24,7 +25,7 @@ def fair(
     data: Data,
     sensitive: Sensitive = None,
     favourable: Favourable = None,
-    threshold: Threshold = 0.5,
+    threshold: Decided = None,
     bins: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=EDGE,...", help="Where to cut a column of numbers.")
     ] = None,
@@ -49,6 +50,7 @@ def fair(
     check_least(require_fair)
     estimator = load(model)
     schema = estimator.schema_
+    check_two(getattr(estimator, "classes_", None), threshold=threshold is not None)
     frame = rows_of(data, data_folder)
     with screen.progress() as report, running(report):
         found = fairness(
@@ -57,7 +59,7 @@ def fair(
             target_of(frame, schema),
             sensitive=names(sensitive) or None,
             favourable=favourable,
-            threshold=threshold,
+            threshold=0.5 if threshold is None else threshold,
             bins=_edges(bins),
             crossed=crossed,
             sample_weight=weight_of(frame, schema) if schema.weight in frame.columns else None,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plait.cli.gate import Favourable, RequireFair, Threshold, check_least, refuse
+from plait.cli.decisions import Decided, check_two
+from plait.cli.gate import Favourable, RequireFair, check_least, refuse
 from plait.cli.options import (
     AsJson,
     Data,
@@ -83,7 +84,7 @@ def fit(
     jobs: Jobs = None,
     require_fair: RequireFair = None,
     favourable: Favourable = None,
-    threshold: Threshold = 0.5,
+    threshold: Decided = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -222,19 +223,29 @@ class _Gate:
     threshold: float
 
     @classmethod
-    def of(cls, job: _Job, least: float | None, favourable: str | None, threshold: float) -> _Gate:
+    def of(cls, job: _Job, least: float | None, favourable: str | None, threshold: float | None) -> _Gate:
         """Before any fitting: can the gate be asked at all?"""
+        import numpy as np
+
+        from plait.cli.rows import label_of
+
         check_least(least)
-        gate = cls(least, favourable, threshold)
+        gate = cls(least, favourable, 0.5 if threshold is None else threshold)
+        asked = {"require-fair": least, "favourable": favourable, "threshold": threshold}
+        given = [f"--{name}" for name, value in asked.items() if value is not None]
+        if given and not job.schema.names("sensitive"):
+            raise ConfigError(f"{given[0]} needs columns to judge by; name them with --sensitive")
+        classes = np.asarray(job.train[job.target_name].dropna().unique()) if job.classifies else None
+        check_two(classes, threshold=threshold is not None)
+        if favourable is not None and classes is not None:
+            label_of(favourable, classes)
         if least is None:
             return gate
-        if not job.schema.names("sensitive"):
-            raise ConfigError("--require-fair needs columns to judge by; name them with --sensitive")
         if job.test is None:
             raise ConfigError("--require-fair needs rows held out; give --test a share above 0")
         if not job.classifies:
             raise ConfigError("--require-fair judges decisions between classes; this target is a value")
-        if favourable is None and job.train[job.target_name].nunique() > 2:
+        if favourable is None and classes is not None and len(classes) > 2:
             raise ConfigError("--require-fair needs to know which class is good for a person; name it (--favourable)")
         return gate
 

@@ -9,7 +9,7 @@ import typer
 from plait.cli.screen import Screen
 from plait.errors import ConfigError
 
-__all__ = ["REFUSED", "Favourable", "RequireFair", "Threshold", "check_least", "refuse"]
+__all__ = ["REFUSED", "Favourable", "RequireFair", "check_least", "refuse"]
 
 REFUSED = 3  # exit code: all went well, but a gate that was asked for says no
 
@@ -19,9 +19,6 @@ RequireFair: TypeAlias = Annotated[
 ]
 Favourable: TypeAlias = Annotated[
     str | None, typer.Option(metavar="CLASS", help="The class that is good for a person; by default the first of two.")
-]
-Threshold: TypeAlias = Annotated[
-    float, typer.Option(help="Two classes: for fairness, the second is decided where it is more probable than this.")
 ]
 
 

@@ -11,7 +11,7 @@ import typer
 from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
-from plait.errors import ConfigError, DataError
+from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     from plait.estimators import Classifier, Regressor
@@ -31,7 +31,7 @@ def overview(
     output_class: Annotated[
         str | None, typer.Option("--output", metavar="LABEL", help="The class asked about, of more than two.")
     ] = None,
-    rows: Annotated[int, typer.Option(help="Most rows looked at, drawn at random.")] = 2000,
+    rows: Annotated[int, typer.Option(help="Most rows looked at, drawn at random.", min=1)] = 2000,
     pictures: Annotated[
         Path | None, typer.Option("-o", "--pictures", metavar="DIR", help="Draw all of it into this folder.")
     ] = None,
@@ -61,7 +61,8 @@ def overview(
     with screen.progress() as progress:
         worth = estimator.importance(known, known[target.name], sides=sides, progress=progress)
         together = estimator.interactions(drawn, sides=sides, outputs=wanted)
-        moving = [each.name for each in worth.worths if each.kind == "column"][:4] if column is None else column
+        told = [each.name for each in worth.worths if each.kind == "column" and cells(drawn[each.name]).present.any()]
+        moving = told[:4] if column is None else column
         follows = [estimator.partial_dependence(drawn, name, sides=sides, outputs=wanted) for name in moving]
         tree = estimator.surrogate(drawn, sides=sides, outputs=wanted) if len(drawn) >= FEWEST else None
     found = _Found(worth, together, tuple(follows), tree)
@@ -112,6 +113,7 @@ def _say(screen: Screen, found: _Found, rows: int) -> None:
 
 
 def _draw(screen: Screen, estimator: Classifier | Regressor, found: _Found, folder: Path) -> None:
+    from plait.data.files import made_folder
     from plait.report.canvas import save
     from plait.report.network import network_figure
     from plait.report.overall import dependence_figure, importance_figure, interactions_figure, surrogate_figure
@@ -124,9 +126,6 @@ def _draw(screen: Screen, estimator: Classifier | Regressor, found: _Found, fold
     figures |= {f"follows-{i}": dependence_figure(each) for i, each in enumerate(found.dependence)}
     if found.surrogate is not None:
         figures["tree"] = surrogate_figure(found.surrogate)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be made ({error.strerror}); name another folder") from None
+    into = made_folder(folder)
     for name, figure in figures.items():
-        screen.note(f"drew {save(figure, folder / f'{name}.png')}")
+        screen.note(f"drew {save(figure, into / f'{name}.png')}")

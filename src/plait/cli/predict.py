@@ -38,11 +38,13 @@ def predict(
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored
     from plait.data.faults import counted
+    from plait.data.files import check_file
     from plait.data.read import write_frame
     from plait.estimators import load
     from plait.media.decode import running
 
     screen = Screen(as_json)
+    check_file(output)
     estimator = load(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)

@@ -44,12 +44,13 @@ def report(
     Data, splits, figures beside baselines, calibration, slices, fairness, explanations, drift, and how to get it all
     again. The page loads nothing from elsewhere.
     """
-    from plait.data.files import replacing
+    from plait.data.files import check_file, replacing
     from plait.media.decode import running
     from plait.report.html import page
     from plait.report.sections import heading, write
 
     screen = Screen(as_json)
+    check_file(output)
     with screen.progress() as progress, running(progress):
         asked = {"language": language, "rows": rows, "show_personal": show_personal, "progress": progress}
         read = read_run(run, data, side, cost, amount, **asked)
@@ -88,9 +89,11 @@ def read_run(
         If the run, its data or an option cannot be used.
     """
     from plait.cli.decisions import Asked as Decisions
+    from plait.cli.decisions import check_two
     from plait.report.run import Asked, Run
 
     read = Run.read(folder, Asked(data=data, sides=dict(long_tables(side).paths), **asked))
+    check_two(read.classes, cost=bool(cost))
     decisions = Decisions.of(read.train if read.test is None else read.test, None, cost, amount, lift=False)
     read.costs, read.amounts = decisions.costs, decisions.amounts
     return read

@@ -71,15 +71,19 @@ def target_of(frame: pd.DataFrame, schema: Schema) -> pd.Series[Any]:
     SchemaError
         If the schema names none.
     DataError
-        If the frame does not have it, or has no value of it.
+        If the frame does not have it, has no row, or no value of it.
     """
     if schema.target is None:
-        raise SchemaError("no column is the target; name it with --target or in the schema file")
+        raise SchemaError("no column is the target; `plait fit` is told it by --target, a schema by the role target")
     if schema.target not in frame.columns:
         raise DataError(f"the target is not in the data: {unknown('column', schema.target, frame.columns)}")
+    if not len(frame):
+        raise DataError("the data has no rows")
     target = frame[schema.target]
     if target.isna().all():
-        raise DataError(f"the target {schema.target!r} is missing in all {len(target)} rows; there is nothing to learn")
+        raise DataError(
+            f"the target {schema.target!r} is missing in all {len(target)} rows; give rows whose outcome is known"
+        )
     return target
 
 

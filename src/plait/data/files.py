@@ -10,7 +10,38 @@ from pathlib import Path
 
 from plait.errors import DataError
 
-__all__ = ["replacing"]
+__all__ = ["check_file", "made_folder", "replacing"]
+
+
+def made_folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder, made if it is not there.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made: a file of that name is there, or nothing can be written.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {str(path)!r} ({error.strerror}); name another") from None
+    return path
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """Before long work: can a file be written there?
+
+    Raises
+    ------
+    DataError
+        If it is a folder, or its own folder is not there or cannot be written to.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise DataError(f"cannot write {str(file)!r}: it is a folder; name a file")
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise DataError(f"cannot write {str(file)!r}: {str(file.parent)!r} is no folder that can be written to")
 
 
 @contextmanager
@@ -20,9 +51,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If the folder does not exist or cannot be written to.
+        If `path` is a folder, or its own folder does not exist or cannot be written to.
     """
     path = Path(path)
+    check_file(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:

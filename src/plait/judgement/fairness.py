@@ -255,6 +255,9 @@ def fairness(
         for name in names
         if any(name in source.columns for source in model.schema_.sources)
     ]
+    for name in bins or {}:
+        if name not in names:
+            raise unknown("sensitive column in bins", name, names)
     grouped = {name: groups_of(frame[name], (bins or {}).get(name)) for name in names}
     if crossed:
         grouped |= {f"{a} x {b}": crossed_groups(grouped[a], grouped[b]) for a, b in combinations(names, 2)}

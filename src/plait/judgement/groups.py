@@ -32,7 +32,7 @@ def groups_of(cells: pd.Series[Any], edges: Sequence[float] | None) -> tuple[npt
     Raises
     ------
     ConfigError
-        If `edges` are given for what is no number.
+        If `edges` are given for what is no number, or are none themselves.
     """
     known = column(cells)
     values, present = known.values, known.present
@@ -42,6 +42,8 @@ def groups_of(cells: pd.Series[Any], edges: Sequence[float] | None) -> tuple[npt
     is_number = values.dtype.kind == "f"
     if edges is not None and not is_number:
         raise ConfigError(f"bins are given for {known.name!r}, which holds no numbers")
+    if edges is not None and not (len(edges) and np.isfinite(edges).all()):
+        raise ConfigError(f"bins of {known.name!r} are {list(edges)}; give finite numbers to cut at, as in 25, 40, 62")
     distinct, own = np.unique(values[present].astype(float if is_number else str), return_inverse=True)
     if edges is not None or (is_number and len(distinct) > LEVELS):
         inner = np.quantile(values[present], np.arange(1, BINS) / BINS) if edges is None else edges

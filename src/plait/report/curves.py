@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.errors import DataError
+from plait.data.files import made_folder
 from plait.metrics.evaluation import MODEL, Evaluation, Figure
 from plait.report.canvas import (
     BLUE,
@@ -61,11 +61,7 @@ def draw(evaluation: Evaluation, folder: str | os.PathLike[str]) -> tuple[Path, 
         wanted.append(("confusion.png", _confusion))
     if model.scatter is not None:
         wanted.append(("residuals.png", _residuals))
-    into = Path(folder)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {str(into)!r}: {error.strerror}") from None
+    into = made_folder(folder)
     return tuple(save(make(evaluation), into / name) for name, make in wanted)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plait.data.files import made_folder
 from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, canvas, finish, readable, save
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def draw_fairness(found: FairnessReport, folder: str | os.PathLike[str]) -> tupl
     tuple of Path
         The files written: ``fairness_1.png``, ``fairness_curve_1.png``, ...
     """
-    into = Path(folder)
-    into.mkdir(parents=True, exist_ok=True)
+    into = made_folder(folder)
     made = []
     for i, each in enumerate(found.attributes, 1):
         made.append(save(fairness_bars(each), into / f"fairness_{i}.png"))
@@ -103,8 +103,7 @@ def draw_drift(found: DriftReport, folder: str | os.PathLike[str]) -> tuple[Path
     tuple of Path
         The files written: ``drift.png``, ``drift_1.png``, ...
     """
-    into = Path(folder)
-    into.mkdir(parents=True, exist_ok=True)
+    into = made_folder(folder)
     binned = [shift for shift in found.drifted if shift.bins][:6]
     made = [save(drift_bars(found), into / "drift.png")]
     return (*made, *(save(shift_bars(shift), into / f"drift_{i}.png") for i, shift in enumerate(binned, 1)))
@@ -152,8 +151,7 @@ def draw_robustness(found: RobustnessReport, folder: str | os.PathLike[str]) -> 
     tuple of Path
         The files written: ``hidden.png``, ``stress_sources.png``, ``stress_numbers.png``, ...
     """
-    into = Path(folder)
-    into.mkdir(parents=True, exist_ok=True)
+    into = made_folder(folder)
     made = [save(hidden_bars(found), into / "hidden.png")] if _single(found) else []
     for stress in dict.fromkeys(curve.stress for curve in found.curves):
         curves = [curve for curve in found.curves if curve.stress == stress and len(curve.levels) > 2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plait.errors import DataError
+from plait.data.files import made_folder
 from plait.metrics.lift import LiftTable
 from plait.metrics.value import ProfitCurve
 from plait.report.canvas import BLUE, GREY, Canvas, axes_of, canvas, finish, readable, save
@@ -42,11 +42,7 @@ def draw_value(
         wanted.append(("gain.png", partial(gain_picture, lift)))
     if profit is not None:
         wanted.append(("profit.png", partial(profit_picture, profit)))
-    into = Path(folder)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {str(into)!r}: {error.strerror}") from None
+    into = made_folder(folder)
     return tuple(save(make(), into / name) for name, make in wanted)
 
 

@@ -1,0 +1,100 @@
+"""Odd but legal, and wrong: options that do not fit the model, places that cannot be written, rows that tell little."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import plait
+from plait.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of two classes, of three and of values, in one folder with their rows."""
+    made = tmp_path_factory.mktemp("odd")
+    rows = plait.samples.biased(120, 0)[["origin", "age", "income", "late_payments", "default"]]
+    rows.to_csv(made / "two.csv", index=False)
+    kinds = np.where(rows["income"] > rows["income"].median(), "rich", rows["default"].map({0: "good", 1: "bad"}))
+    rows.assign(default=kinds).to_csv(made / "three.csv", index=False)
+    rows.assign(default=rows["income"] / 1000).to_csv(made / "values.csv", index=False)
+    for name in ("two", "three", "values"):
+        frame = pd.read_csv(made / f"{name}.csv")
+        estimator = plait.Regressor if name == "values" else plait.Classifier
+        schema = plait.Schema.infer(frame, target="default")
+        model = estimator(schema=schema, fusion="early", learner="linear", n_jobs=1)
+        model.fit(frame.drop(columns="default"), frame["default"]).save(made / f"{name}.plait")
+    return made
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(folder)
+
+    def call(line: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main(line.split())
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("evaluate three.plait three.csv --threshold 0.3", "--threshold is about two classes"),
+        ("evaluate three.plait three.csv --cost FP=1,FN=2", "--cost is about two classes"),
+        ("evaluate values.plait values.csv --lift", "--lift is about two classes, but this model predicts values"),
+        ("evaluate two.plait two.csv --favourable 0", "give that, too"),
+        ("fair three.plait three.csv --sensitive origin --favourable good --threshold 0.3", "about two classes"),
+        ("fair two.plait two.csv --sensitive age --bins income=3", "unknown sensitive column in bins 'income'"),
+        ("fair two.plait two.csv --sensitive age --bins age=30,nan", "give finite numbers to cut at"),
+        ("fit two.csv --target default -o run --favourable 0", "--favourable needs columns to judge by"),
+        ("fit two.csv --target default -o run --threshold 0.4", "--threshold needs columns to judge by"),
+        ("fit two.csv --target default -o run --sensitive origin --favourable yes", "unknown class 'yes'"),
+        ("overview two.plait two.csv --rows -5", "--rows"),
+        ("predict two.plait two.csv -o .", "it is a folder; name a file"),
+        ("predict two.plait two.csv -o nowhere/out.csv", "'nowhere' is no folder that can be written to"),
+        ("fair two.plait two.csv --sensitive origin -o two.csv", "cannot make the folder 'two.csv'"),
+        ("stress two.plait two.csv --only numbers -o two.csv", "cannot make the folder 'two.csv'"),
+        ("drift two.csv two.csv -o two.csv", "cannot make the folder 'two.csv'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(run: Run, folder: Path, line: str, said: str) -> None:
+    code, out, err = run(f"{line} --json")
+    assert (code, out) == (2, "")
+    assert err.count("plait: error:") == 1
+    assert said in err.splitlines()[-1]
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fair", "stress", "overview"])
+def test_a_file_without_rows_is_called_that(run: Run, folder: Path, verb: str) -> None:
+    pd.read_csv(folder / "two.csv").head(0).to_csv(folder / "none.csv", index=False)
+    code, _, err = run(f"{verb} two.plait none.csv")
+    assert (code, err) == (2, "plait: error: the data has no rows\n")
+
+
+def test_an_overview_of_rows_that_lack_a_column_tells_the_others(run: Run, folder: Path) -> None:
+    pd.read_csv(folder / "two.csv").assign(age=np.nan).to_csv(folder / "ageless.csv", index=False)
+    code, out, err = run("overview two.plait ageless.csv --json")
+    assert code == 0, err
+    followed = [each["column"] for each in json.loads(out)["dependence"]]
+    assert len(followed) == 3
+    assert "age" not in followed
+
+
+def test_hardly_a_row_a_class_is_no_reason_for_a_warning(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    labels = [f"class {i // 2}" for i in range(40)]
+    model = plait.Classifier(fusion="early", learner="linear", n_jobs=1).fit(rows, labels)
+    assert model.predict_proba(rows).shape == (40, 20)
