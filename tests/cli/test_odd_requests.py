@@ -66,6 +66,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         ("predict two.plait two.csv -o nowhere/out.csv", "'nowhere' is no folder that can be written to"),
         ("fair two.plait two.csv --sensitive origin -o two.csv", "cannot make the folder 'two.csv'"),
         ("stress two.plait two.csv --only numbers -o two.csv", "cannot make the folder 'two.csv'"),
+        ("drift two.csv two.csv --model two.plait --ignore age", "--ignore says what columns are, but the model knows"),
         ("drift two.csv two.csv -o two.csv", "cannot make the folder 'two.csv'"),
     ],
 )
@@ -82,6 +83,33 @@ def test_a_file_without_rows_is_called_that(run: Run, folder: Path, verb: str) -
     pd.read_csv(folder / "two.csv").head(0).to_csv(folder / "none.csv", index=False)
     code, _, err = run(f"{verb} two.plait none.csv")
     assert (code, err) == (2, "plait: error: the data has no rows\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "evaluate two.plait gb.csv",
+        "predict two.plait gb.csv -o out.csv",
+        "calibrate two.plait gb.csv -o new.plait --method platt",
+        "compare two.plait two.plait gb.csv",
+        "explain two.plait gb.csv --first 1",
+        "overview two.plait gb.csv",
+        "fair two.plait gb.csv --sensitive origin",
+        "stress two.plait gb.csv --only numbers",
+        "drift gb.csv gb.csv --model two.plait",
+    ],
+)
+def test_every_verb_reads_other_encodings_and_masks(run: Run, folder: Path, line: str) -> None:
+    rows = pd.read_csv(folder / "two.csv").assign(note="客户 13812345678")
+    rows.to_csv(folder / "gb.csv", index=False, encoding="gb18030")
+    code, _, err = run(f"{line} --encoding gb18030 --mask-personal")
+    assert code == 0, err
+
+
+def test_a_stress_that_nothing_can_suffer_is_told(run: Run) -> None:
+    code, out, _ = run("stress two.plait two.csv --only pictures,numbers")
+    assert code == 0
+    assert "note: the model reads nothing that pictures could make worse" in out
 
 
 def test_an_overview_of_rows_that_lack_a_column_tells_the_others(run: Run, folder: Path) -> None:

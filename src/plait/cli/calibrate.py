@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
@@ -41,6 +41,8 @@ def calibrate(
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Keep it within each value of this column.")] = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Calibrate a model on other rows, and write it anew.
@@ -62,7 +64,7 @@ def calibrate(
         method = "auto"
     if values and method is not None:
         raise ConfigError("this model predicts values, which have intervals instead; give --coverage, as in 0.9")
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     frame = frame[target_of(frame, schema).notna()]
     target, tables = target_of(frame, schema), long_tables(side).of(schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, SidePaths
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 from plait.errors import SchemaError
@@ -24,6 +24,8 @@ def compare(
     data: Data,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare two models on the same rows: better, worse, or cannot tell.
@@ -39,7 +41,7 @@ def compare(
     ours, theirs = load(model_a), load(model_b)
     schema = ours.schema_
     _same_target(schema, theirs.schema_)
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     target = target_of(frame, schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side)

@@ -12,7 +12,9 @@ from plait.cli.options import (
     AsJson,
     Data,
     DataFolder,
+    Encoding,
     Ignore,
+    MaskPersonal,
     Output,
     SchemaFile,
     Seed,
@@ -23,6 +25,7 @@ from plait.cli.options import (
 )
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
+from plait.errors import ConfigError
 
 __all__ = ["drift"]
 
@@ -46,6 +49,8 @@ def drift(
         typer.Option(metavar="NAME=FILE", help="A long table beside the new rows; by default that of the old."),
     ] = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -57,7 +62,10 @@ def drift(
 
     screen = Screen(as_json)
     estimator = None if model is None else load(model)
-    frames = rows_of(old, data_folder), rows_of(new, data_folder)
+    given = {"--schema": schema_file, "--time": time, "--ignore": ignore}
+    if estimator is not None and (said := [name for name, value in given.items() if value]):
+        raise ConfigError(f"{said[0]} says what columns are, but the model knows; leave it out")
+    frames = rows_of(old, data_folder, encoding, mask_personal), rows_of(new, data_folder, encoding, mask_personal)
     tables = long_tables(side)
     roles = {"target": target, "time": time, "ignore": names(ignore)}
     schema = schema_of(frames[0], schema_file, roles, tables) if estimator is None else estimator.schema_

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, Seed, SidePaths, names
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, Seed, SidePaths, names
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError, DataError
@@ -39,6 +39,8 @@ def explain(
     ] = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +58,7 @@ def explain(
     screen = Screen(as_json)
     check_language(language)
     estimator = load(model)
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     say_ignored(screen, estimator.ignored_columns(frame))
     chosen = frame.iloc[_places(rows, first, len(frame))]
     wanted = None

@@ -9,7 +9,19 @@ import typer
 
 from plait.cli.decisions import Decided, check_two
 from plait.cli.gate import Favourable, RequireFair, check_least, refuse
-from plait.cli.options import AsJson, Data, DataFolder, Model, Output, Sensitive, SidePaths, keyed, names
+from plait.cli.options import (
+    AsJson,
+    Data,
+    DataFolder,
+    Encoding,
+    MaskPersonal,
+    Model,
+    Output,
+    Sensitive,
+    SidePaths,
+    keyed,
+    names,
+)
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
@@ -34,6 +46,8 @@ def fair(
     output: Output = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model's decisions by group, on rows that it was not fitted on.
@@ -51,7 +65,7 @@ def fair(
     estimator = load(model)
     schema = estimator.schema_
     check_two(getattr(estimator, "classes_", None), threshold=threshold is not None)
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     with screen.progress() as report, running(report):
         found = fairness(
             estimator,

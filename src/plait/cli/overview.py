@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, SidePaths
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
@@ -37,6 +37,8 @@ def overview(
     ] = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a model rests on.
@@ -51,7 +53,7 @@ def overview(
 
     screen = Screen(as_json)
     estimator = load(model)
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     target = target_of(frame, estimator.schema_)
     sides = long_tables(side).of(estimator.schema_)
     say_ignored(screen, estimator.ignored_columns(frame))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Data, DataFolder, Model, Output, Seed, SidePaths, names
+from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, Output, Seed, SidePaths, names
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
 
@@ -18,14 +18,14 @@ def stress(
     data: Data,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="S,...", help="Some of sources, numbers, typing, places, pictures, sounds, adversarial; or all."
-        ),
+        typer.Option(metavar="S,...", help="Some of sources, numbers, typing, places, pictures, sounds, adversarial."),
     ] = None,
     rows: Annotated[int, typer.Option(help="At most so many rows, drawn at random.", min=30)] = 300,
     output: Output = None,
     side: SidePaths = None,
     data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    mask_personal: MaskPersonal = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +42,7 @@ def stress(
     screen = Screen(as_json)
     estimator = load(model)
     schema = estimator.schema_
-    frame = rows_of(data, data_folder)
+    frame = rows_of(data, data_folder, encoding, mask_personal)
     with screen.progress() as report, running(report):
         found = robustness(
             estimator,

@@ -162,6 +162,9 @@ def robustness(
     notes = []
     if "adversarial" in wanted and not any(curve.stress == "adversarial" for curve in curves):
         notes.append("no part is a network: nothing has a gradient to attack along")
+    tried = {curve.stress for curve in curves} | {"adversarial"}
+    if idle := [name for name in stresses or () if name not in tried]:
+        notes.append(f"the model reads nothing that {', '.join(idle)} could make worse")
     if len(drawn) < len(frame):
         notes.append(f"{len(drawn):,} of {len(frame):,} rows, drawn at random")
     return RobustnessReport(len(drawn), judge.name, clean, tuple(curves), tuple(notes))
