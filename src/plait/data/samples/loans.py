@@ -148,7 +148,7 @@ def _balances(n: int, rng: np.random.Generator) -> tuple[list[list[float]], Floa
     walk = np.cumsum(unrest * rng.normal(size=(n, MONTHS)), axis=1) * 0.5
     noise = unrest * rng.normal(size=(n, MONTHS)) * 0.6
     level = rng.normal(8.3, 0.7, n)[:, None]
-    money = np.round(np.exp(level + trend * month + season + walk + noise), 2)
+    money = np.maximum(np.round(np.exp(level + trend * month + season + walk + noise), 2), 0.01)  # 0 has no logarithm
     shown = month >= MONTHS - length[:, None]
     logs = np.log(money)
     steps = np.where(shown[:, :-1], np.diff(logs, axis=1), np.nan)
