@@ -112,6 +112,20 @@ def test_a_stress_that_nothing_can_suffer_is_told(run: Run) -> None:
     assert "note: the model reads nothing that pictures could make worse" in out
 
 
+def test_a_report_reads_no_other_long_table(run: Run, folder: Path) -> None:
+    rows, table = plait.samples.payments_side(60, 0)
+    rows.to_parquet(folder / "rows.parquet")
+    table.to_parquet(folder / "payments.parquet")
+    table.head(5).to_parquet(folder / "few.parquet")
+    side = "--side payments=payments.parquet,key=customer,time=time"
+    code, _, err = run(f"fit rows.parquet --target default --fusion early --learner linear --jobs 1 -o events {side}")
+    assert code == 0, err
+    code, _, err = run("report events -o page.html --side payments=few.parquet")
+    assert code == 2
+    assert "the long table 'payments' at few.parquet is not what the run was fitted on" in err
+    assert not (folder / "page.html").exists()
+
+
 def test_an_overview_of_rows_that_lack_a_column_tells_the_others(run: Run, folder: Path) -> None:
     pd.read_csv(folder / "two.csv").assign(age=np.nan).to_csv(folder / "ageless.csv", index=False)
     code, out, err = run("overview two.plait ageless.csv --json")

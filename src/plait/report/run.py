@@ -113,7 +113,7 @@ class Run:
         record = _record(folder)
         data = record["data"]
         path = _data_path(folder, data, asked.data)
-        _check_content(path, data["sha256"], "the data", "--data")
+        _check_content(path, data["sha256"], "the data", "--data FILE")
         model = load(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
         schema = model.schema_
         frame = read(path, **data["read"])
@@ -122,8 +122,9 @@ class Run:
             frame.attrs["folder"] = data["folder"]
         tables = sides(schema, asked.sides)
         for name, known in data["sides"].items():
-            if known["sha256"] and name not in asked.sides:
-                _check_content(Path(known["path"]), known["sha256"], f"the long table {name!r}", f"--side {name}=FILE")
+            place = asked.sides.get(name, known["path"])
+            if known["sha256"] and isinstance(place, str | Path):
+                _check_content(Path(place), known["sha256"], f"the long table {name!r}", f"--side {name}=FILE")
         division = divide(
             frame,
             schema,
@@ -369,4 +370,6 @@ def _check_content(path: Path, wanted: str, what: str, option: str) -> None:
     from plait.data.read import digest
 
     if digest(path) != wanted:
-        raise DataError(f"{what} at {path} is not what the run was fitted on (its SHA-256 differs); use {option}")
+        raise DataError(
+            f"{what} at {path} is not what the run was fitted on (its SHA-256 differs); name the right file by {option}"
+        )
