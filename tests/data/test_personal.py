@@ -56,6 +56,11 @@ def test_wrong_check_digits_are_not_taken(seed: int) -> None:
         assert kind not in {span.kind for span in spans(wrong)}
 
 
+@pytest.mark.parametrize("number", ["4111 1111 1111 1111", "5555-5555-5555-4444", "4242424242424242"])
+def test_cards_of_few_digits_are_cards(number: str) -> None:
+    assert [span.kind for span in spans(f"charge {number} please")] == ["card"]
+
+
 @pytest.mark.parametrize("text", LOOKALIKES)
 def test_what_looks_alike_is_left(text: str) -> None:
     assert spans(text) == []

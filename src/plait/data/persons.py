@@ -148,7 +148,7 @@ def _iban(text: str) -> bool:
 
 def _card(text: str) -> bool:
     digits = _bare(text)
-    if not _ISSUERS.fullmatch(digits) or len(set(digits)) < 3:
+    if not _ISSUERS.fullmatch(digits) or len(set(digits)) < 2:
         return False
     total = 0
     for place, sign in enumerate(reversed(digits)):
