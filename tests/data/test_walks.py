@@ -133,6 +133,7 @@ def test_a_plan_says_when_what_is_fitted() -> None:
     ("make", "says"),
     [
         (lambda: PurgedWalkForward("day", n_splits=0), "n_splits=0"),
+        (lambda: PurgedWalkForward("day", n_splits=1.5), "n_splits=1.5"),  # type: ignore[arg-type]
         (lambda: CombinatorialPurged("day", n_blocks=3, n_judged=3), "fewer than all"),
         (lambda: PurgedWalkForward("dya"), "did you mean 'day'"),
         (lambda: PurgedWalkForward("day", embargo="2D"), "give a number"),

@@ -249,8 +249,8 @@ class PurgedWalkForward(_Purged):
         window: float | str | None = None,
         embargo: float | str = 0.0,
     ) -> None:
-        if n_splits < 1:
-            raise ConfigError(f"n_splits={n_splits!r} is out of range; give 1 or more")
+        if not isinstance(n_splits, int | np.integer) or n_splits < 1:
+            raise ConfigError(f"n_splits={n_splits!r} is out of range; give a whole number of 1 or more")
         self.time = time
         self.label_time = label_time
         self.n_splits = n_splits
@@ -300,8 +300,14 @@ class CombinatorialPurged(_Purged):
         n_judged: int = 2,
         embargo: float | str = 0.0,
     ) -> None:
-        if not 1 <= n_judged < n_blocks:
-            raise ConfigError(f"n_judged={n_judged!r} of n_blocks={n_blocks!r}; judge 1 or more, and fewer than all")
+        if not (
+            isinstance(n_judged, int | np.integer)
+            and isinstance(n_blocks, int | np.integer)
+            and 1 <= n_judged < n_blocks
+        ):
+            raise ConfigError(
+                f"n_judged={n_judged!r} of n_blocks={n_blocks!r}; judge a whole number of 1 or more, and fewer than all"
+            )
         self.time = time
         self.label_time = label_time
         self.n_blocks = n_blocks
