@@ -48,6 +48,12 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return call
 
 
+def main_of(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    return int(left.value.code or 0)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -124,6 +130,25 @@ def test_a_report_reads_no_other_long_table(run: Run, folder: Path) -> None:
     assert code == 2
     assert "the long table 'payments' at few.parquet is not what the run was fitted on" in err
     assert not (folder / "page.html").exists()
+
+
+def test_too_few_rows_held_out_leave_sections_out_and_no_markup_gets_in(run: Run, folder: Path) -> None:
+    rows = pd.read_csv(folder / "two.csv").rename(columns={"age": "<b>age</b>", "default": "<img src=x>"})
+    rows.to_csv(folder / "marked.csv", index=False)
+    fast = "--fusion early --learner linear --jobs 1 --test 0.1"
+    code = main_of(["fit", "marked.csv", "--target", "<img src=x>", *fast.split(), "-o", "marked"])
+    assert code == 0
+    code, out, err = run("report marked -o marked.html --rows 0 --json")
+    assert code == 0, err
+    drift = next(section for section in json.loads(out)["sections"] if section["key"] == "drift")
+    assert drift["applies"] is False
+    code, _, err = run("card marked -o marked.md --rules us")
+    assert code == 0, err
+    for name in ("marked.html", "marked.md"):
+        text = (folder / name).read_text("utf-8")
+        text = "".join(text.split("```")[::2]) if name.endswith("md") else text
+        assert "<img src=x" not in text
+        assert "<b>age" not in text
 
 
 def test_an_overview_of_rows_that_lack_a_column_tells_the_others(run: Run, folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from plait.report.markdown import quoted, section_lines
+from plait.report.markdown import plain, quoted, section_lines
 from plait.report.page import Section
 from plait.report.rulebook import Pack, Shown, assess
 from plait.report.run import Run
@@ -59,7 +59,7 @@ def validation(run: Run, sections: Sequence[Section]) -> str:
 
 def _document(run: Run, sections: Sequence[Section], kind: str, layout: Layout) -> list[str]:
     say, known = run.say, {section.key: section for section in sections}
-    lines = [f"# {say(f'{kind}.title', target=run.target)}", "", say("card.how"), ""]
+    lines = [f"# {plain(say(f'{kind}.title', target=run.target))}", "", say("card.how"), ""]
     for heading, parts in layout.items():
         lines += [f"## {say(f'{kind}.{heading}')}", ""]
         for part in parts:
@@ -77,7 +77,7 @@ def _rules(run: Run, rules: Pack, found: Sequence[Shown]) -> list[str]:
         clause = shown.clause
         lines += [f"### {clause.source}", "", clause.says[language]]
         lines += ["", f"*{say('rules.check')}*"] if clause.check else []
-        lines += ["", *(f"- {told}" for told in _evidence(run, shown))]
+        lines += ["", *(f"- {plain(told)}" for told in _evidence(run, shown))]
         lines += ["", *quoted(f"**{say('people.mark')}** {clause.people[language]}")]
     return lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from plait.errors import InputError
 from plait.report.numbers import count
 from plait.report.page import Section
 from plait.report.run import Run
@@ -51,11 +52,18 @@ SECTIONS: dict[str, Write] = {
 
 
 def write(run: Run) -> tuple[Section, ...]:
-    """All sections of a run; the summary, which is written last, stands first."""
+    """All sections of a run; the summary, which is written last, stands first.
+
+    A section that the rows held out cannot answer, being too few or of one class, is the reason for that.
+    """
     made = []
     for done, (key, section) in enumerate(SECTIONS.items()):
-        run.progress(run.say(f"{key}.title"), done, len(SECTIONS))
-        made.append(section(run))
+        title = run.say(f"{key}.title")
+        run.progress(title, done, len(SECTIONS))
+        try:
+            made.append(section(run))
+        except InputError as error:
+            made.append(Section.absent(key, title, str(error)))
     return (summary.section(run, made), *made)
 
 
