@@ -132,6 +132,17 @@ def test_a_report_reads_no_other_long_table(run: Run, folder: Path) -> None:
     assert not (folder / "page.html").exists()
 
 
+def test_a_report_without_the_files_that_cells_name_is_refused(run: Run, folder: Path) -> None:
+    (folder / "files").mkdir()
+    fast = "--fusion early --learner linear --jobs 1"
+    code, _, err = run(f"fit two.csv --target default {fast} --data-folder files -o filed")
+    assert code == 0, err
+    (folder / "files").rmdir()
+    code, _, err = run("report filed -o filed.html")
+    assert code == 2
+    assert "the files that cells name lay in files, which is no folder now" in err
+
+
 def test_too_few_rows_held_out_leave_sections_out_and_no_markup_gets_in(run: Run, folder: Path) -> None:
     rows = pd.read_csv(folder / "two.csv").rename(columns={"age": "<b>age</b>", "default": "<img src=x>"})
     rows.to_csv(folder / "marked.csv", index=False)

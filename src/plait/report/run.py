@@ -118,8 +118,14 @@ class Run:
         schema = model.schema_
         frame = read(path, **data["read"])
         moved = asked.data is not None
-        if data["folder"] is not None and not moved and Path(data["folder"]).is_dir():
-            frame.attrs["folder"] = data["folder"]
+        if data["folder"] is not None and not moved:
+            if Path(data["folder"]).is_dir():
+                frame.attrs["folder"] = data["folder"]
+            elif Path(data["folder"]) != Path(data["path"]).parent:
+                raise DataError(
+                    f"the files that cells name lay in {data['folder']}, which is no folder now; put it back, or lay "
+                    f"them beside the data and name that by --data FILE"
+                )
         tables = sides(schema, asked.sides)
         for name, known in data["sides"].items():
             place = asked.sides.get(name, known["path"])
