@@ -177,8 +177,8 @@ def test_a_mistake_costs_one_line(run: Run, mistake: str) -> None:
 
 
 def test_what_does_not_fit_the_model_is_said(run: Run) -> None:
-    refused(run("evaluate", "value.plait", "rows.csv", "--lift"), "of two classes, but the model predicts values")
-    refused(run("evaluate", "value.plait", "rows.csv", "--cost", "FP=1,FN=2"), "a threshold table is of two classes")
+    refused(run("evaluate", "value.plait", "rows.csv", "--lift"), "--lift is about two classes, but this model")
+    refused(run("evaluate", "value.plait", "rows.csv", "--cost", "FP=1,FN=2"), "--cost is about two classes")
     refused(run("compare", "good.plait", "value.plait", "rows.csv"), "predict different columns, 'bad' and 'loss'")
     assert run("evaluate", "value.plait", "rows.csv", "--slice", "kind").code == 0
 

@@ -21,7 +21,7 @@ def section_lines(section: Section, level: int) -> list[str]:
 
 def plain(text: str) -> str:
     """Words of the data as words: many a reader of Markdown takes ``<`` for the start of HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return text.replace("<", "&lt;")
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
