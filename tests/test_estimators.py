@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,3 +251,12 @@ def test_classes_of_any_type_come_back() -> None:
         assert (model.predict(X) == y).mean() > 0.8
         assert model.predict(X).dtype == y.dtype
         np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_the_name_of_the_target_is_kept(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0)[::-1], "bad": np.arange(30) % 2})
+    model = plait.Classifier(fusion="early", learner="linear", n_jobs=1).fit(frame[["a", "b"]], frame["bad"])
+    model.save(tmp_path / "model.plait")
+    assert plait.load(tmp_path / "model.plait").schema_.target == "bad"
+    nameless = plait.Classifier(fusion="early", learner="linear", n_jobs=1).fit(frame[["a", "b"]], list(frame["bad"]))
+    assert nameless.schema_.target is None

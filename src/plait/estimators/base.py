@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from plait.contracts import Array, Head, Json, Prediction, Progress, Side
 from plait.data.frame import as_frame, extra_columns
-from plait.data.schema import Schema
+from plait.data.schema import ColumnSpec, Schema
 from plait.errors import DataError, SchemaError
 from plait.estimators.calibrated import Calibrating
 from plait.estimators.explained import Explained
@@ -128,9 +129,12 @@ class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # typ
         frame: pd.DataFrame,
         sides: Sides | None,
         progress: Report | None,
+        name: object,
     ) -> Self:
-        settings = self._settings()
-        self.model_ = Model.fit(frame, y, weight, head, self._schema(X, frame, sides), settings, sides, progress)
+        settings, schema = self._settings(), self._schema(X, frame, sides)
+        if self.schema is None and isinstance(name, str) and isinstance(X, pd.DataFrame):
+            schema = replace(schema, columns=(*schema.columns, ColumnSpec(name, "target")))
+        self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress)
         return self
 
     def _settings(self) -> Settings:
@@ -208,6 +212,6 @@ class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # typ
         return self.model_.predict(self._rows(X), sides)
 
     def ignored_columns(self, X: object) -> tuple[str, ...]:
-        """Columns of `X` that the model does not read (its target among them)."""
+        """Columns of `X` that the model does not know: neither evidence, nor target, nor another role."""
         check_is_fitted(self)
         return extra_columns(self._rows(X), self.schema_)

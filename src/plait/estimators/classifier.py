@@ -130,7 +130,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
         head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
         head.fit(target, weight)
-        self._fit(X, target, weight, head, frame, sides, progress)
+        self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None))
         self.classes_ = head.classes
         return self
 

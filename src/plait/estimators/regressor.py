@@ -45,7 +45,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
                 raise DataError("the target is not numeric; use Classifier, or give numbers") from None
         weight = self._weight(sample_weight, len(target))
         head = registry.get("heads", "regression")().fit(target, weight)
-        return self._fit(X, target, weight, head, frame, sides, progress)
+        return self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None))
 
     def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Values of shape (N,)."""
