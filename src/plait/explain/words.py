@@ -260,7 +260,7 @@ def _chinese_place(place: Place, cell: CellShares) -> str:
         x, y, z, radius = place.where
         return f"以({x:.2f}, {y:.2f}, {z:.2f})为中心、半径{radius:.2f}的部分"
     if place.kind in ("seconds", "frames"):
-        return f"第{begin:g}至{end:g}秒的" + ("声音" if place.kind == "seconds" else "画面")
+        return f"第{round(begin, 2):g}至{round(end, 2):g}秒的" + ("声音" if place.kind == "seconds" else "画面")
     if place.kind == "link":
         others = int(end - begin)
         name = place.label.split(" and ")[0] if others > 1 else place.label
