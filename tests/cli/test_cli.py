@@ -166,6 +166,7 @@ def test_columns_the_model_does_not_know_are_ignored_and_said(run, data: Path, f
     said = run("predict", "run/model.plait", "more.csv", "-o", "p.csv")
     assert said.code == 0
     assert "rumour" in said.err
+    assert "the target 'bad' is among the columns; it is not read" in said.err
 
 
 def test_evaluate_judges_and_draws(run, data: Path, fitted: Path) -> None:

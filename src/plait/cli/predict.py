@@ -50,6 +50,8 @@ def predict(
     frame = rows_of(data, data_folder, encoding, mask_personal)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
+    if schema.target in frame.columns:
+        screen.note(f"the target {schema.target!r} is among the columns; it is not read")
     tables = long_tables(side).of(schema)
     with screen.progress() as report, running(report):
         prediction = estimator.prediction(frame, sides=tables)
