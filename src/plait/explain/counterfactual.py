@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,27 @@ class _Option:
     cost: float
 
 
+@dataclass(frozen=True)
+class _Menu:
+    """What a column may become: the subject's own cells, the values on offer, and what the reference rows have of it.
+
+    `ordered` are the reference's cells in order (numbers and dates), `shares` the share of each value (categories).
+    """
+
+    own: Column
+    values: Array
+    ordered: Array | None
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, own: Column, reference: Column) -> Self:
+        seen, values = reference.values[reference.present], _values(reference)
+        if own.values.dtype.kind in "fmM":
+            return cls(own, values, np.sort(seen), {})
+        texts = seen.astype(str)
+        return cls(own, values, None, {str(value): float((texts == str(value)).mean()) for value in values})
+
+
 def counterfactuals(
     subject: Subject,
     reference: Subject,
@@ -108,14 +129,10 @@ def counterfactuals(
     free = _free(subject, fixed, one_way, most_changes)
     if not len(reference):
         raise DataError("there is no reference row to take values from; give at least one")
-    options = {name: _values(cells_of(reference, name)) for name in free}
+    menus = [_Menu.of(cells_of(subject, name), cells_of(reference, name)) for name in free]
     found: list[Counterfactual] = []
     for row in range(len(subject)):
-        allowed = [
-            option
-            for name in free
-            for option in _allowed(cells_of(subject, name), cells_of(reference, name), row, options[name], one_way)
-        ]
+        allowed = [option for menu in menus for option in _allowed(menu, row, one_way.get(menu.own.name))]
         found.extend(_search(subject, row, allowed, goal, most_changes, answers))
     return tuple(found)
 
@@ -148,28 +165,24 @@ def _values(column: Column) -> Array:
     return seen[kept]
 
 
-def _allowed(
-    own: Column, reference: Column, row: int, values: Array, one_way: Mapping[str, Direction]
-) -> list[_Option]:
+def _allowed(menu: _Menu, row: int, direction: Direction | None) -> list[_Option]:
+    own = menu.own
     there, now = bool(own.present[row]), own.values[row]
-    if own.values.dtype.kind not in "fmM":
-        seen = reference.values[reference.present].astype(str)
-        shares = {str(value): float((seen == str(value)).mean()) for value in values}
+    if menu.ordered is None:
         return [
-            _Option(own.name, value, 1.0 - shares[str(value)])
-            for value in values
+            _Option(own.name, value, 1.0 - menu.shares[str(value)])
+            for value in menu.values
             if not there or str(value) != str(now)
         ]
-    if not there or not len(values):
+    if not there or not len(menu.values):
         return []  # what is not known of a person is not theirs to change
-    direction = one_way.get(own.name)
-    ordered = np.sort(reference.values[reference.present])
-    place = np.searchsorted(ordered, now)
+    place = int(np.searchsorted(menu.ordered, now))
     found = []
-    for value in values:
+    for value in menu.values:
         if value == now or (direction == "up" and value < now) or (direction == "down" and value > now):
             continue
-        found.append(_Option(own.name, value, abs(int(np.searchsorted(ordered, value) - place)) / len(ordered)))
+        between = abs(int(np.searchsorted(menu.ordered, value)) - place)
+        found.append(_Option(own.name, value, between / len(menu.ordered)))
     return found
 
 
