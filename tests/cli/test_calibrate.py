@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 import plait
-from plait.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = kind(schema=schema, fusion="early", learner="linear", n_jobs=1)
         model.fit(frame[:250].drop(columns=target), frame[target][:250]).save(folder / f"{target}.plait")
     return folder
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Callable[..., tuple]:
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return int(left.value.code or 0), said.out, said.err
-
-    return call
 
 
 def test_it_calibrates_and_says_how(run, folder):

@@ -6,40 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import plait
-from plait.cli import main
 from plait.data.read import read
 from plait.errors import PlaitError
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Run a command in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        return Said(int(left.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def made(rows: int = 120) -> pd.DataFrame:
@@ -263,7 +238,7 @@ def test_a_bad_file_costs_one_line_and_nothing_is_written(run, tmp_path: Path, m
     assert not (tmp_path / "run").exists()
 
 
-def refused(said: Said, why: str) -> None:
+def refused(said: Any, why: str) -> None:
     last = said.err.strip().splitlines()[-1]
     assert said.code == 2, said.err
     assert last.startswith("plait: error: ")

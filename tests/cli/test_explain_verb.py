@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
 import plait
 from plait import samples
-from plait.cli import main
 
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
+Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +34,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Run:
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(["explain", *(str(argument) for argument in arguments)])
-        return Said(int(left.value.code or 0), *capsys.readouterr())
-
-    return call
+def run(run: Run) -> Run:
+    """One verb, by its arguments."""
+    return partial(run, "explain")
 
 
 def test_rows_are_told_in_words_and_tables(run: Run) -> None:

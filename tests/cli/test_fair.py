@@ -5,37 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
 import plait
-from plait.cli import main
 
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
+Run = Callable[..., Any]
 FAST = ("--target", "default", "--sensitive", "origin", "--fusion", "early", "--learner", "linear", "--jobs", "1")
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
+def run(run: Run) -> Run:
+    """Commands beside biased rows and their fair counterpart."""
     for name, fair in (("biased", False), ("fair", True)):
         plait.samples.biased(1600, 0, fair=fair).drop(columns=["letter", "age"]).to_csv(f"{name}.csv", index=False)
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        return Said(int(left.value.code or 0), *capsys.readouterr())
-
-    return call
+    return run
 
 
 def test_a_gate_refuses_and_leaves_nothing_that_looks_accepted(run: Run, tmp_path: Path) -> None:

@@ -5,41 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import plait
-from plait.cli import main
 from plait.metrics.value import Costs
 
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Run:
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        return Said(int(left.value.code or 0), *capsys.readouterr())
-
-    return call
+Run = Callable[..., Any]
 
 
 def made(rows: int = 300, seed: int = 0) -> pd.DataFrame:
@@ -81,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return there
 
 
-def refused(said: Said, why: str) -> None:
+def refused(said: Any, why: str) -> None:
     last = said.err.strip().splitlines()[-1]
     assert said.code == 2, said.err
     assert last.startswith("plait: error: ")
@@ -186,7 +161,7 @@ def test_what_does_not_fit_the_model_is_said(run: Run) -> None:
 # Data that can tell little
 
 
-def all_of_it(run: Run, rows: pd.DataFrame) -> Said:
+def all_of_it(run: Run, rows: pd.DataFrame) -> Any:
     """Everything asked of two models on these rows; the words of `evaluate`, after both forms and `compare` ran."""
     rows.to_csv("few.csv", index=False)
     everything = ("--slice", "kind,amount,when,note", "--cost", "FP=1,FN=5", "--lift")
