@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.conformal.quantile import Groups, check_coverage, conformal_quantile
+from plait.conformal.quantile import Groups, check_coverage, conformal_quantile, for_strangers
 from plait.contracts import Array, Features, FitContext, Json, Learner, State
-from plait.errors import DataError
 
 __all__ = ["INTERVAL_METHODS", "ConformalIntervals", "Spread"]
 
@@ -138,9 +137,7 @@ class ConformalIntervals:
         for g in range(len(groups.labels)):
             own = group == g
             found[g] = [conformal_quantile(side[own], share, weight[own]) for side in sides]
-        if np.isinf(found[:-1]).any(axis=1).all():
-            raise DataError(f"{len(sized)} rows are too few for {coverage:.0%} coverage; give more, or ask for less")
-        found[-1] = found[:-1].max(axis=0)
+        for_strangers(found, bool(np.isfinite(found[:-1]).all(axis=1).any()), len(sized), coverage)
         method, spread = ("absolute", None) if scale is None else ("scaled", scale[0])
         return cls(method, coverage, symmetric, groups, found, spread)
 

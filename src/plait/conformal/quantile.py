@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plait.contracts import Array, Json
 from plait.errors import ConfigError, DataError
 
-__all__ = ["Groups", "check_coverage", "conformal_quantile"]
+__all__ = ["Groups", "check_coverage", "conformal_quantile", "for_strangers"]
 
 MOST_GROUPS = 100
 SLACK = 1e-9  # for rounding in coverage * (n + 1)
@@ -38,6 +38,19 @@ def conformal_quantile(scores: Array, coverage: float, weight: Array | None = No
         return float("inf")
     reached = np.cumsum(mass) >= coverage * (mass.sum() + mass.max()) - SLACK * mass.max()
     return float(np.asarray(scores, np.float64)[order[reached.argmax()]]) if reached.any() else float("inf")
+
+
+def for_strangers(thresholds: npt.NDArray[np.float64], usable: bool, rows: int, coverage: float) -> None:
+    """Fill the last row, for values that no group has, with the widest of each column (thresholds ``G + 1 x C``).
+
+    Raises
+    ------
+    DataError
+        If not `usable`: `rows` were too few for any finite threshold.
+    """
+    if not usable:
+        raise DataError(f"{rows} rows are too few for {coverage:.0%} coverage; give more, or ask for less")
+    thresholds[-1] = thresholds[:-1].max(axis=0)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from plait.conformal.quantile import Groups, check_coverage, conformal_quantile
+from plait.conformal.quantile import Groups, check_coverage, conformal_quantile, for_strangers
 from plait.contracts import Array, Json, State
-from plait.errors import DataError, unknown
+from plait.errors import unknown
 
 __all__ = ["SET_METHODS", "ConformalSets"]
 
@@ -106,9 +106,7 @@ class ConformalSets:
             for c in range(classes) if by_class else (slice(None),):
                 own = group == g if isinstance(c, slice) else (group == g) & (targets[kept] == c)
                 found[g, c] = conformal_quantile(scores[own], coverage, weight[kept][own])
-        if np.isinf(found[:-1]).all():
-            raise DataError(f"{len(kept)} rows are too few for {coverage:.0%} coverage; give more, or ask for less")
-        found[-1] = found[:-1].max(axis=0)
+        for_strangers(found, bool(np.isfinite(found[:-1]).any()), len(kept), coverage)
         return cls(method, coverage, by_class, groups, found, penalty, free)
 
     def __call__(self, probabilities: Floats, values: Sequence[str] | None = None) -> npt.NDArray[np.bool_]:
