@@ -25,7 +25,7 @@ LEVELS: tuple[set[str], ...] = (
     {"errors"},
     {"contracts"},
     {"registry"},
-    {"data", "layers", "metrics", "threads"},
+    {"data", "layers", "metrics", "calc", "threads"},
     {"media", "classical"},
     {"modalities", "learners", "heads", "embedders", "calibrators"},
     {"network", "evidence"},
@@ -37,11 +37,12 @@ LEVELS: tuple[set[str], ...] = (
     {"estimators"},
     {"judgement"},
     {"report", "recipes"},
+    {"desks"},
     {"__init__"},
     {"cli"},
 )
-NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators"}
-NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "media"}
+NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators", "desks"}
+NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "calc", "media"}
 APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}
 NAMELESS = {"utils", "helpers", "common", "misc", "constants"}
@@ -402,6 +403,8 @@ def test_every_registered_part_is_there(kind: str, name: str) -> None:
         assert {"name", "fit"} <= set(dir(part))
     elif kind in PROTOCOLS:
         assert not _promised(PROTOCOLS[kind]) - set(dir(part))
+    elif kind == "desks":
+        assert isinstance(part, contracts.Desk)
     else:  # recipes are functions, and wrappers have the names of what they wrap
         assert callable(part)
     assert kind == "wrappers" or getattr(part, "name", name) == name

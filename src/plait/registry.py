@@ -99,6 +99,9 @@ KINDS: dict[str, dict[str, str]] = {
         "platt": "plait.calibrators.platt:Platt",
         "temperature": "plait.calibrators.temperature:Temperature",
     },
+    "desks": {
+        "credit": "plait.desks.credit:DESK",
+    },
     "readers": {},
     "wrappers": {
         "pretrained": "plait.modalities.pretrained:Pretrained",

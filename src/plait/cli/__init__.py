@@ -15,6 +15,7 @@ from plait.cli.calibrate import calibrate
 from plait.cli.card import card
 from plait.cli.compare import compare
 from plait.cli.demo import demo
+from plait.cli.desks import WithDesks
 from plait.cli.drift import drift
 from plait.cli.evaluate import evaluate
 from plait.cli.explain import explain
@@ -37,6 +38,7 @@ def app() -> typer.Typer:
     """The commands of ``plait``."""
     made = typer.Typer(
         name="plait",
+        cls=WithDesks,
         help="Learn from every kind of financial evidence at once, and judge what was learned.",
         no_args_is_help=True,
         add_completion=False,

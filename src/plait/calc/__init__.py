@@ -1,0 +1,1 @@
+"""Mathematics of finance: pure functions on arrays, each naming its source."""

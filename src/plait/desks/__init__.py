@@ -1,0 +1,1 @@
+"""Finance over the engine: each desk offers typed operations, from which its faces are made."""
