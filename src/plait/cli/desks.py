@@ -61,6 +61,7 @@ def desk_app(name: str) -> typer.Typer:
     """The commands of a desk."""
     desk: Desk = registry.get("desks", name)
     made = typer.Typer(name=name, help=desk.summary, no_args_is_help=True, rich_markup_mode=None)
+    made.callback()(lambda: None)  # a group, however few its commands
     for operation in desk.operations:
         made.command(operation.name, help=operation.summary)(_verb(desk, operation))
     return made

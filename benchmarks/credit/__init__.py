@@ -1,0 +1,1 @@
+"""Questions about the credit desk: scorecards, blends, grades, losses, reasons, policy, monitoring."""
