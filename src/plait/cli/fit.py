@@ -36,7 +36,7 @@ from plait.cli.options import (
 )
 from plait.cli.screen import Screen, clock
 from plait.cli.tables import long_tables
-from plait.errors import ConfigError, DataError
+from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-MODEL, REFUSED_MODEL = "model.plait", "refused.plait"  # what no gate refused, and what one did
 TASKS = ("classification", "regression")
 
 
@@ -95,6 +94,7 @@ def fit(
     A model that --require-fair refuses is written as refused.plait, and the exit code is 3.
     """
     from plait.cli.rows import rows_of, schema_of
+    from plait.report.written import check_folder
 
     screen, tables = Screen(as_json), long_tables(side)
     chosen = {
@@ -106,7 +106,7 @@ def fit(
         "n_jobs": jobs,
         "random_state": seed,
     }
-    _check_output(output, dry_run)
+    check_folder(output, dry_run)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     frame.attrs["read"] = {"encoding": encoding, "mask": mask_personal}
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
@@ -278,6 +278,7 @@ def _finish(
 ) -> None:
     """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
     from plait.cli.rows import say_faults
+    from plait.report.written import MODEL, REFUSED_MODEL, run_record, write_run
 
     _show_plan(screen, estimator)
     evaluation = job.judge(estimator)
@@ -290,27 +291,15 @@ def _finish(
         screen.heading("fairness")
         screen.say(str(fairness))
     why = "" if fairness is None or gate.least is None else fairness.refusal(gate.least)
-    record = {**_record(output, job, estimator, chosen, evaluation), "accepted": not why, "refused": why}
-    _write(output, estimator, record, evaluation, fairness)
+    told = run_record(output, job.data, job.division, job.share, estimator, chosen, evaluation, job.leaks)
+    record = {**told, "accepted": not why, "refused": why}
+    write_run(output, estimator, record, evaluation, fairness)
     written = [REFUSED_MODEL if why else MODEL, "schema.yaml", "run.json"]
     written += ["fairness.json"] if fairness else []
     written += ["evaluation.json and pictures"] if evaluation else []
     screen.heading(f"written to {output}: {', '.join(written)}")
     screen.result(record)
     refuse(screen, why)
-
-
-def _check_output(folder: Path | None, dry_run: bool) -> None:
-    """Before hours of fitting: is there a folder that can be written to?"""
-    import os
-
-    if folder is None:
-        if not dry_run:
-            raise ConfigError("name the folder for the model with -o DIR")
-        return
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise DataError(f"{folder} cannot be made: {above} is no folder that can be written to")
 
 
 def _plan_in(path: Path) -> dict[str, Json]:
@@ -351,70 +340,3 @@ def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
     if skipped := plan.get("skipped"):
         screen.note(f"the time budget left out {', '.join(skipped)}")
     say_faults(screen, record["faults"])
-
-
-def _record(
-    output: Path,
-    job: _Job,
-    estimator: Classifier | Regressor,
-    chosen: Mapping[str, Any],
-    evaluation: Evaluation | None,
-) -> dict[str, Json]:
-    """The run as JSON; its plan can be given to another run, and its rows can be found and divided again."""
-    import os
-
-    from plait.data.read import digest
-
-    metrics = {} if evaluation is None else evaluation.to_json()["figures"]
-    return {
-        "data": {
-            "path": str(job.data),
-            "sha256": digest(job.data),
-            "rows": len(job.train) + (0 if job.test is None else len(job.test)),
-            "split": job.division.kind,
-            "test_rows": 0 if job.test is None else len(job.test),
-            "test": job.share,
-            "division": job.division.digest(),
-            "folder": job.train.attrs.get("folder"),
-            "from_run": os.path.relpath(job.data, output),
-            "read": job.train.attrs["read"],
-            "sides": {s.name: {"path": s.path, "sha256": s.path and digest(s.path)} for s in job.schema.sides},
-        },
-        "task": TASKS[0] if job.classifies else TASKS[1],
-        "configuration": {name: value for name, value in chosen.items() if name != "plan"},
-        "schema": estimator.schema_.to_json(),
-        "plan": dict(estimator.plan_),
-        **dict(estimator.record_),
-        "metrics": metrics,
-        "leaks": [finding.to_json() for finding in job.leaks],
-    }
-
-
-def _write(
-    folder: Path,
-    estimator: Classifier | Regressor,
-    record: Mapping[str, Json],
-    evaluation: Evaluation | None,
-    fairness: FairnessReport | None,
-) -> None:
-    import shutil
-
-    from plait.report.curves import draw
-
-    name, other = (MODEL, REFUSED_MODEL) if record["accepted"] else (REFUSED_MODEL, MODEL)
-    estimator.save(folder / name)
-    shutil.rmtree(folder / other, ignore_errors=True)  # of an earlier run: a folder holds one model
-    if fairness is not None:
-        _write_json(folder / "fairness.json", fairness.to_json())
-    estimator.schema_.write(folder / "schema.yaml")
-    _write_json(folder / "run.json", record)
-    if evaluation is not None:
-        _write_json(folder / "evaluation.json", evaluation.to_json())
-        draw(evaluation, folder)
-
-
-def _write_json(path: Path, value: Json) -> None:
-    from plait.data.files import replacing
-
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n", "utf-8")

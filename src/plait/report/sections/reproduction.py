@@ -13,6 +13,8 @@ __all__ = ["command", "section"]
 def command(run: Run) -> str:
     """What fits this run again, to the letter of its plan."""
     record = run.record
+    if told := record.get("command"):  # of a desk's verb
+        return shlex.join([*told, "-o", f"{run.folder}-again"])
     data = record["data"]
     words = ["plait", "fit", data["path"], "--schema", str(run.folder / "schema.yaml"), "--task", record["task"]]
     words += ["--plan", str(run.folder / "run.json"), "--test", f"{data['test']:g}", "--seed", str(run.seed)]
