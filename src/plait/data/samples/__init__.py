@@ -1,5 +1,6 @@
 """Made data from documented simulators: what the demo, the tests and the guides run on. Nothing here is real."""
 
+from plait.data.samples.applications import applications, applications_oracle
 from plait.data.samples.biased import biased
 from plait.data.samples.charts import charts
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
@@ -15,6 +16,8 @@ from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
 
 __all__ = [
+    "applications",
+    "applications_oracle",
     "biased",
     "charts",
     "dossiers",

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["write"]
+__all__ = ["worst", "write"]
 
 CHINESE = 0.2  # share of letters
 T = TypeVar("T")
@@ -139,6 +139,20 @@ def write(distress: npt.NDArray[np.float64], rng: np.random.Generator) -> tuple[
         parts.append(_pick(CLOSINGS[tongue], picks[i, 6]))
         letters.append(("" if tongue else " ").join(parts))
     return letters, weights
+
+
+def worst(letter: str | None) -> tuple[float, float] | None:
+    """The sentence of a written letter that tells of the worst trouble, the first of several.
+
+    Returns its first character and the one after its last; None if no sentence tells of any, or there is no letter.
+    """
+    if letter is None:
+        return None
+    told = [(-weight, letter.find(said), said) for pool in DISTRESS for weight, said in pool if said in letter]
+    if not told:
+        return None
+    _, first, said = min(told)
+    return float(first), float(first + len(said))
 
 
 def _pick(pool: tuple[T, ...], where: float) -> T:
