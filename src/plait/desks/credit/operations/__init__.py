@@ -1,7 +1,11 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
+from plait.desks.credit.operations import fit, score
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS: tuple[Operation, ...] = (
+    fit.OPERATION,
+    score.OPERATION,
+)
