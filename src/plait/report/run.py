@@ -75,6 +75,8 @@ class Run:
     Everything that takes work is done on first use, and once.
     """
 
+    words: str | None = None  # a package with further words
+
     def __init__(
         self,
         folder: Path,
@@ -90,7 +92,7 @@ class Run:
         self.division = division
         self.sides = sides
         self.asked = asked
-        self.say = Words(asked.language)
+        self.say = Words(asked.language, self.words)
         self.costs: Costs | None = None
         self.amounts: npt.NDArray[np.float64] | None = None
 
