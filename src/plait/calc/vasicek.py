@@ -35,7 +35,7 @@ STEP = 1e-3  # of differences, in probits and in log-odds of the correlation
 
 
 def asset_correlation(pd: Array, exposure: Exposure = "corporate", sales: Array | float | None = None) -> Array:
-    """Asset correlation that the Basel framework supposes (Basel Committee, CRE31.5, CRE31.13-15).
+    """Asset correlation that the Basel framework supposes (Basel Committee, CRE31).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def asset_correlation(pd: Array, exposure: Exposure = "corporate", sales: Array 
         ``"corporate"`` (also banks and sovereigns), ``"mortgage"`` (homes), ``"revolving"`` (qualifying retail) or
         ``"retail"`` (any other).
     sales
-        Of corporates, in millions of euros: below 50 the correlation is lowered by up to .04 (CRE31.8).
+        Of corporates, in millions of euros: below 50 the correlation is lowered by up to .04.
 
     Raises
     ------
@@ -68,9 +68,9 @@ def asset_correlation(pd: Array, exposure: Exposure = "corporate", sales: Array 
 
 
 def conditional_pd(pd: Array, state: Array | float, correlation: Array | float) -> Array:
-    """PD given the state: ``Phi((Phi^-1(PD) - sqrt(rho) z) / sqrt(1 - rho))`` (Vasicek 2002, equation 2).
+    """PD given the state: ``Phi((Phi^-1(PD) - sqrt(rho) z) / sqrt(1 - rho))`` (Vasicek 2002).
 
-    With ``state = -Phi^-1(.999)`` it is the PD within the capital formula of Basel (CRE31.5).
+    With ``state = -Phi^-1(.999)`` it is the PD within the capital formula of Basel (CRE31).
 
     Parameters
     ----------
