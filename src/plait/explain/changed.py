@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Batch, Column
 from plait.errors import ConfigError, unknown
-from plait.explain.subject import Subject
+
+if TYPE_CHECKING:
+    from plait.explain.subject import Subject
 
 __all__ = ["Cells", "cells_of", "changed", "joint_columns"]
 

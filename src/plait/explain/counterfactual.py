@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Column, Json
 from plait.errors import ConfigError, DataError, unknown
-from plait.explain.changed import cells_of, changed, joint_columns
+from plait.explain.changed import cells_of, joint_columns
 from plait.explain.subject import Subject
 from plait.metrics.shown import number, plain
 
@@ -242,7 +242,7 @@ def _asked(subject: Subject, row: int, sets: list[tuple[_Option, ...]]) -> npt.N
                 if option.column == name:
                     values[i], present[i] = option.value, True
         cells[name] = (values, present)
-    return subject.instead(every, changed(subject, every, cells))
+    return subject.with_cells(every, cells)
 
 
 def _plain(value: object) -> object:

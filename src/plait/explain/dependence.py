@@ -137,7 +137,7 @@ def _set(subject: Subject, rows: Array, column: str, grid: Array) -> npt.NDArray
     """Predictions of each row with the column set to each point: float64 ``n x G``."""
     every = np.repeat(rows, len(grid))
     cells: Cells = (np.tile(grid, len(rows)), np.ones(len(every), bool))
-    told = subject.instead(every, changed(subject, every, {column: cells}))
+    told = subject.with_cells(every, {column: cells})
     return told.reshape(len(rows), len(grid))
 
 
@@ -229,5 +229,5 @@ def _effect(subject: Subject, rows: Array, names: tuple[str, ...]) -> npt.NDArra
     every, given = np.repeat(rows, len(rows)), np.tile(rows, len(rows))
     columns = {name: cells_of(subject, name) for name in names}
     cells = {name: (column.values[given], column.present[given]) for name, column in columns.items()}
-    told = subject.instead(every, changed(subject, every, cells)).reshape(len(rows), len(rows)).mean(axis=0)
+    told = subject.with_cells(every, cells).reshape(len(rows), len(rows)).mean(axis=0)
     return np.asarray(told - told.mean())

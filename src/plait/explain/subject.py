@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Batch, Batches, Column, Contributions, Head, Modality
 from plait.evidence import Fitted, View
+from plait.explain.changed import Cells, changed
 
 __all__ = ["Scale", "Subject"]
 
@@ -118,3 +119,10 @@ class Subject:
         As `predict` of them: float64 ``M``; faster, since features of the sources that stay are not made again.
         """
         return self.told(self.fitted.score(self.view.replaced(rows, others)), self.output[np.asarray(rows)])
+
+    def with_cells(self, rows: Array, cells: Mapping[str, Cells]) -> npt.NDArray[np.float64]:
+        """What is said of ``M`` rows by index (repeats allowed) with other cells in some columns of joint sources.
+
+        `cells` is as `plait.explain.changed.changed` takes it; float64 ``M``, on the subject's scale.
+        """
+        return self.instead(rows, changed(self, rows, cells))

@@ -9,14 +9,14 @@ from plait.contracts import Exhibit, Place
 from plait.data.persons import spans
 from plait.explain.explanation import CellShares, Explanation
 
-__all__ = ["masked", "masked_text"]
+__all__ = ["masked", "masked_cell", "masked_text"]
 
 DOT = "•"
 
 
 def masked(explanation: Explanation) -> Explanation:
     """The same explanation; words and values in its cells are masked, what pictures and sounds hold is not."""
-    return replace(explanation, cells=tuple(map(_masked_cell, explanation.cells)))
+    return replace(explanation, cells=tuple(map(masked_cell, explanation.cells)))
 
 
 def masked_text(text: str) -> str:
@@ -27,7 +27,8 @@ def masked_text(text: str) -> str:
     return "".join(letters)
 
 
-def _masked_cell(cell: CellShares) -> CellShares:
+def masked_cell(cell: CellShares) -> CellShares:
+    """The same of one cell alone."""
     exhibit = _masked_exhibit(cell.exhibit)
     return replace(cell, exhibit=exhibit, places=tuple(_masked_place(place, exhibit) for place in cell.places))
 
