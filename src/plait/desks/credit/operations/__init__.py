@@ -1,11 +1,12 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
-from plait.desks.credit.operations import fit, score
+from plait.desks.credit.operations import fit, loss, score
 
 __all__ = ["OPERATIONS"]
 
 OPERATIONS: tuple[Operation, ...] = (
     fit.OPERATION,
     score.OPERATION,
+    loss.OPERATION,
 )
