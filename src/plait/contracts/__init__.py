@@ -26,6 +26,7 @@ from plait.contracts.crossing import (
     State,
     Task,
     Tokens,
+    unheard,
 )
 from plait.contracts.operations import (
     Asked,
@@ -107,4 +108,5 @@ __all__ = [
     "Traceable",
     "asked",
     "asks",
+    "unheard",
 ]

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from plait.desks.credit.blend import BlendSettings
     from plait.desks.credit.grades import GradesSettings
     from plait.desks.credit.policy.prohibited import ProhibitedSettings
-    from plait.desks.credit.scorecard import ScorecardSettings
+    from plait.desks.credit.policy.settings import PolicySettings
+    from plait.desks.credit.reasons.settings import ReasonSettings
+    from plait.desks.credit.scorecard.settings import ScorecardSettings
     from plait.desks.credit.scorecard.points import Points
 
 __all__ = ["SECTIONS", "Config", "EvidenceSettings"]
 
-SECTIONS = ("blend", "evidence", "grades", "prohibited", "scorecard")
+SECTIONS = ("blend", "evidence", "grades", "policy", "prohibited", "reasons", "scorecard")
 
 
 @dataclass(frozen=True)
@@ -123,13 +125,26 @@ class Config:
         return self.scorecard.points
 
     @property
+    def policy(self) -> PolicySettings:
+        """How applications are decided."""
+        from plait.desks.credit.policy.settings import PolicySettings
+
+        return PolicySettings.of(self.section("policy"))
+
+    @property
     def prohibited(self) -> ProhibitedSettings:
         from plait.desks.credit.policy.prohibited import ProhibitedSettings
 
         return ProhibitedSettings.of(self.section("prohibited"))
 
     @property
+    def reasons(self) -> ReasonSettings:
+        from plait.desks.credit.reasons.settings import ReasonSettings
+
+        return ReasonSettings.of(self.section("reasons"))
+
+    @property
     def scorecard(self) -> ScorecardSettings:
-        from plait.desks.credit.scorecard import ScorecardSettings
+        from plait.desks.credit.scorecard.settings import ScorecardSettings
 
         return ScorecardSettings.of(self.section("scorecard"))

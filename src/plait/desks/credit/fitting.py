@@ -20,7 +20,8 @@ from plait.desks.credit.blend import fit_blend
 from plait.desks.credit.config import Config
 from plait.desks.credit.model import CreditModel, log_odds_of_default, tabular
 from plait.desks.credit.policy.prohibited import refuse_prohibited
-from plait.desks.credit.scorecard import Scorecard, fit_scorecard
+from plait.desks.credit.scorecard.card import Scorecard
+from plait.desks.credit.scorecard.fit import fit_scorecard
 from plait.errors import ConfigError, DataError, SchemaError, unknown
 from plait.estimators import Classifier
 from plait.metrics.classification import ks, roc_auc

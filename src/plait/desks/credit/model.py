@@ -20,7 +20,7 @@ from plait.contracts import Fault, Json, Side
 from plait.desks.credit.blend import Blend
 from plait.desks.credit.config import Config
 from plait.desks.credit.grades import MasterScale
-from plait.desks.credit.scorecard import Scorecard
+from plait.desks.credit.scorecard.card import Scorecard
 from plait.desks.credit.scorecard.points import Points
 from plait.errors import ArtifactError, PlaitError
 from plait.estimators import Classifier

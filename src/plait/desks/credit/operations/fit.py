@@ -136,7 +136,7 @@ def _schema(request: FitRequest) -> Schema:
     from plait.errors import ConfigError, SchemaError, unknown
 
     roles: dict[str, Any] = {"target": request.target, "time": request.time}
-    lists = {"ignore": request.ignore, "sensitive": request.sensitive}
+    lists: dict[str, Any] = {"ignore": request.ignore, "sensitive": request.sensitive}
     if request.schema is not None:
         if given := [name for name, value in {**roles, **lists}.items() if value]:
             raise SchemaError(f"--{given[0]} and --schema both say what columns are; say it in {request.schema}")
@@ -144,9 +144,10 @@ def _schema(request: FitRequest) -> Schema:
     else:
         if request.target is None:
             raise ConfigError("name the outcome with --target COLUMN, or a schema that has one with --schema FILE")
-        if keyless := [name for name, table in request.rows.sides.items() if isinstance(table, str)]:
+        tables = {name: table for name, table in request.rows.sides.items() if not isinstance(table, str)}
+        if keyless := [name for name in request.rows.sides if name not in tables]:
             raise ConfigError(f"--side {keyless[0]}: without a schema, name its key: NAME=FILE,key=COLUMN,time=COLUMN")
-        schema = Schema.infer(request.rows.frame, **roles, **lists, sides=request.rows.sides)
+        schema = Schema.infer(request.rows.frame, **roles, **lists, sides=tables)
     if schema.target is None:
         raise SchemaError(f"{request.schema} names no target; give one column the role target")
     if schema.target not in request.rows.frame.columns:
