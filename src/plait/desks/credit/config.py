@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from plait.desks.credit.policy.prohibited import ProhibitedSettings
     from plait.desks.credit.policy.settings import PolicySettings
     from plait.desks.credit.reasons.settings import ReasonSettings
-    from plait.desks.credit.scorecard.settings import ScorecardSettings
     from plait.desks.credit.scorecard.points import Points
+    from plait.desks.credit.scorecard.settings import ScorecardSettings
 
 __all__ = ["SECTIONS", "Config", "EvidenceSettings"]
 
