@@ -1,7 +1,7 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
-from plait.desks.credit.operations import fit, loss, score
+from plait.desks.credit.operations import fit, loss, migrate, score
 
 __all__ = ["OPERATIONS"]
 
@@ -9,4 +9,5 @@ OPERATIONS: tuple[Operation, ...] = (
     fit.OPERATION,
     score.OPERATION,
     loss.OPERATION,
+    migrate.OPERATION,
 )
