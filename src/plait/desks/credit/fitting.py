@@ -20,6 +20,8 @@ from plait.desks.credit.blend import fit_blend
 from plait.desks.credit.config import Config
 from plait.desks.credit.model import CreditModel, log_odds_of_default, tabular
 from plait.desks.credit.policy.prohibited import refuse_prohibited
+from plait.desks.credit.policy.ranges import Ranges
+from plait.desks.credit.reasons.neutral import Typical
 from plait.desks.credit.scorecard.card import Scorecard
 from plait.desks.credit.scorecard.fit import fit_scorecard
 from plait.errors import ConfigError, DataError, SchemaError, unknown
@@ -89,8 +91,9 @@ def fit_credit(
     job = _Job.of(frame, target, label, schema, time, config, sides or {}, weight, seed, n_jobs, report)
     refuse_prohibited(job.schema, config.prohibited, frame)
     early, late = job.divided()
-    card = early.scorecard().log_odds(late.frame)
-    told = log_odds_of_default(early.evidence(), label, late.frame, late.sides)
+    first, second = early.scorecard(), early.evidence()
+    card = first.log_odds(late.frame)
+    told = log_odds_of_default(second, label, late.frame, late.sides)
     blend = fit_blend(card, told, late.bad, points=config.points, weight=late.weight, cap=config.blend.cap)
     joined = blend.log_odds(card, told).log_odds
     scale = config.grades.make(expit(joined), late.bad, late.weight)
@@ -100,12 +103,15 @@ def fit_credit(
         "bad_rate": float(np.average(job.bad, weights=job.weight)),
         "seed": seed,
         "time": job.schema.time,
+        "ranges": Ranges.of(job.frame, tabular(job.schema)).to_json(),
         "blend_figures": {
             name: {"roc_auc": float(roc_auc(late.bad, risk, late.weight)), "ks": float(ks(late.bad, risk, late.weight))}
             for name, risk in (("scorecard", card), ("evidence", told), ("blend", joined))
         },
     }
-    return CreditModel(job.evidence(), job.scorecard(), blend, scale, label, config, record)
+    unseen = CreditModel(second, first, blend, scale, label, config, record)
+    typical = Typical.learned(unseen, late.frame, late.sides)  # of rows as new applicants will be seen
+    return CreditModel(job.evidence(), job.scorecard(), blend, scale, label, config, record, typical)
 
 
 def meaning_default(outcomes: Array | pd.Series[Any], bad: Json = None) -> Json:
