@@ -17,6 +17,8 @@ from plait.errors import ConfigError, DataError, unknown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from plait.desks.credit.losses.term import TermStructure
+
 __all__ = ["RANGES", "Book", "flags", "numbers"]
 
 Floats = npt.NDArray[np.float64]
@@ -145,6 +147,24 @@ class Book:
     def with_lgd(self, lgd: Array) -> Self:
         """The same rows with other LGDs."""
         return replace(self, lgd=np.asarray(lgd, np.float64))
+
+    def along(self, term: TermStructure, frame: DataFrame, grade: str | None) -> Self:
+        """The same rows, each on the curve that its grade names; a structure of one curve needs no grades.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If there are several curves and no such column, or a grade without a curve.
+        """
+        if len(term.names) == 1:
+            return self
+        if grade is None or grade not in frame.columns:
+            raise unknown("column of the grade, by which curves are told apart", grade, map(str, frame.columns))
+        at = {name: i for i, name in enumerate(term.names)}
+        cells = frame[grade].astype(str)
+        if not (known := cells.isin(list(at))).all():
+            raise DataError(f"grade {cells[~known].iloc[0]!r} has no curve (there are: {', '.join(term.names[:12])})")
+        return replace(self, curve=np.asarray(cells.map(at), np.int64))
 
     @classmethod
     def read(cls, frame: DataFrame, columns: Mapping[str, str], schedule: str = "annuity") -> Self:

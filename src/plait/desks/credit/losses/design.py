@@ -110,8 +110,8 @@ class Design:
             terms.append(np.nan_to_num((values - mean) / spread))
         for name, levels in self.levels.items():
             told = np.asarray(frame[name].astype(str), object)
-            terms += [np.asarray(told == level, np.float64) for level in levels]
-        terms += [frame[name].isna().to_numpy(np.float64) for name in self.gaps]
+            terms.extend(np.where(told == level, 1.0, 0.0) for level in levels)
+        terms.extend(np.where(frame[name].isna(), 1.0, 0.0) for name in self.gaps)
         return np.column_stack(terms) if terms else np.zeros((len(frame), 0))
 
     def to_json(self) -> dict[str, Json]:

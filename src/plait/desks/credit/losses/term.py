@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +15,7 @@ from plait.calc import expected_loss
 from plait.contracts import Array, Json
 from plait.errors import ConfigError, DataError
 
-__all__ = ["TermStructure", "of_migrations"]
+__all__ = ["TermStructure", "of_migrations", "read_term"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -136,3 +138,30 @@ def of_migrations(matrix: Array, names: Sequence[str], years: int = 10) -> TermS
         defaulted.append(np.minimum(power[:grades, -1], SUREST))
     yearly = -np.diff(np.log1p(-np.array(defaulted)), axis=0)  # years x grades
     return TermStructure(tuple(names), np.repeat(np.maximum(yearly, 0).T / 12, 12, axis=1), "migrations")
+
+
+def read_term(path: str | Path | None) -> TermStructure:
+    """From a JSON of `TermStructure.to_json`, or a table of yearly migrations; without a file, flat.
+
+    The table has a row a grade, its name in the first column; then a column a grade and, last, default.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or understood.
+    """
+    from plait.data.read import read
+
+    if path is None:
+        return TermStructure.flat()
+    if Path(path).suffix == ".json":
+        try:
+            return TermStructure.from_json(json.loads(Path(path).read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = " ".join(str(getattr(error, "strerror", None) or error).split())
+            raise DataError(f"{path} is no term structure: {why}") from None
+    frame = read(path)
+    try:
+        return of_migrations(frame.iloc[:, 1:].to_numpy(np.float64), tuple(frame.iloc[:, 0].astype(str)))
+    except ValueError as error:
+        raise DataError(f"{path} is no table of migrations: {error}") from None

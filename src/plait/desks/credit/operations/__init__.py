@@ -1,7 +1,7 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
-from plait.desks.credit.operations import fit, loss, migrate, score
+from plait.desks.credit.operations import fit, loss, migrate, score, stage
 
 __all__ = ["OPERATIONS"]
 
@@ -10,4 +10,5 @@ OPERATIONS: tuple[Operation, ...] = (
     score.OPERATION,
     loss.OPERATION,
     migrate.OPERATION,
+    stage.OPERATION,
 )
