@@ -144,6 +144,12 @@ class Book:
     def __len__(self) -> int:
         return len(self.pd)
 
+    def at(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Some of the rows."""
+        curve = None if self.curve is None else self.curve[rows]
+        pd, lgd, ead, rate = (each[rows] for each in (self.pd, self.lgd, self.ead, self.rate))
+        return type(self)(pd, lgd, ead, rate, self.months[rows], self.schedule, curve)
+
     def with_lgd(self, lgd: Array) -> Self:
         """The same rows with other LGDs."""
         return replace(self, lgd=np.asarray(lgd, np.float64))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from plait.calc.discounting import balances
 from plait.calc.expected_loss import (
     basel_capital,
     expected_loss,
@@ -85,11 +86,11 @@ def lifetime_losses(book: Book, term: TermStructure, scenarios: Scenarios | None
     order = np.argsort(book.months, kind="stable")  # rows of like terms together: short ones are not carried along
     for start in range(0, len(book), BLOCK):
         at = order[start : start + BLOCK]
-        part = _part(book, at)
+        part = book.at(at)
         months = int(part.months.max())
         usual = term.rows(part.pd, months, part.curve)
         alive = np.arange(months) < part.months[:, None]
-        owed = _owed(part)
+        owed = balances(part.ead, part.rate, part.months, part.schedule)
         for i, scenario in enumerate(scenarios):
             moved = scenarios.intensities(scenario, usual)
             losses = monthly_losses(moved, scenarios.lgd(scenario, part.lgd, months), owed, part.rate)
@@ -97,17 +98,6 @@ def lifetime_losses(book: Book, term: TermStructure, scenarios: Scenarios | None
             pd[at] += scenario.weight * -np.expm1(-(moved * alive).sum(1))
     names = tuple(scenario.name for scenario in scenarios)
     return Lifetime(names, np.array([scenario.weight for scenario in scenarios]), year, life, pd)
-
-
-def _part(book: Book, at: npt.NDArray[np.int64]) -> Book:
-    curve = None if book.curve is None else book.curve[at]
-    return Book(book.pd[at], book.lgd[at], book.ead[at], book.rate[at], book.months[at], book.schedule, curve)
-
-
-def _owed(book: Book) -> Floats:
-    from plait.calc.discounting import balances
-
-    return balances(book.ead, book.rate, book.months, book.schedule)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from plait.report.canvas import BLUE, DASHES, GREY, SERIES, Canvas, axes_of, fin
 if TYPE_CHECKING:
     from plait.contracts import Array
     from plait.desks.credit.losses.allowance import Allowance
+    from plait.desks.credit.losses.book import Book
     from plait.desks.credit.losses.scenarios import Scenarios
     from plait.desks.credit.losses.term import TermStructure
 
@@ -22,30 +23,32 @@ __all__ = ["draw_allowance", "stage_bars", "term_curves"]
 
 
 def draw_allowance(
-    found: Allowance, pd: Array, term: TermStructure, scenarios: Scenarios, folder: str | os.PathLike[str]
+    found: Allowance, book: Book, term: TermStructure, scenarios: Scenarios, folder: str | os.PathLike[str]
 ) -> tuple[Path, ...]:
-    """Draw ``term_structure.png`` and ``stages.png``.
-
-    Parameters
-    ----------
-    pd
-        float64 ``N``: the PDs of the rows that are not in default.
-    """
+    """Draw ``term_structure.png``, of the rows that are not in default, and ``stages.png``."""
     into = made_folder(folder)
     return (
-        save(term_curves(float(np.mean(pd)) if len(pd) else 0.0, term, scenarios), into / "term_structure.png"),
+        save(
+            term_curves(book.at(np.flatnonzero(found.staged.stage < 2)), term, scenarios), into / "term_structure.png"
+        ),
         save(stage_bars(found), into / "stages.png"),
     )
 
 
-def term_curves(pd: float, term: TermStructure, scenarios: Scenarios, months: int = 60) -> Canvas:
-    """Probability of a default by the end of each month for a loan of this PD, in each scenario; grey: without any."""
+def term_curves(book: Book, term: TermStructure, scenarios: Scenarios, months: int = 60) -> Canvas:
+    """Share of loans that default by the end of each month, in each scenario; grey: without any.
+
+    The loans of a curve are drawn as so many of their mean PD, and as if none were repaid.
+    """
     figure, axes = axes_of(6.4, 4.0)
     along = np.arange(months + 1)
-    usual = term.rows(np.array([pd]), months)
+    curve = np.zeros(len(book), np.int64) if book.curve is None else book.curve
+    rows = np.bincount(curve, minlength=len(term.names))
+    mean = np.bincount(curve, book.pd, len(term.names)) / np.maximum(rows, 1)
+    usual = term.rows(mean, months, np.arange(len(rows)))
 
     def grown(intensities: Array) -> Array:
-        return 100 * np.concatenate([[0.0], cumulative(intensities)[0]])
+        return 100 * np.concatenate([[0.0], rows @ cumulative(intensities) / max(len(book), 1)])
 
     axes.plot(along, grown(usual), color=GREY, linewidth=2.4, label="without scenarios")
     for i, scenario in enumerate(scenarios):
@@ -53,7 +56,13 @@ def term_curves(pd: float, term: TermStructure, scenarios: Scenarios, months: in
         drawn = grown(scenarios.intensities(scenario, usual))
         label = readable(f"{scenario.name} ({scenario.weight:.0%})")
         axes.plot(along, drawn, color=colour, linestyle=DASHES[i % 6], linewidth=1.6, label=label)
-    finish(axes, f"A loan of the mean PD, {pd:.2%} a year", "Months", "Defaulted by then (%)", "upper left")
+    finish(
+        axes,
+        f"Defaults over time: {len(book):,} loans in stages 1 and 2",
+        "Months",
+        "Defaulted by then (%)",
+        "upper left",
+    )
     axes.set(xlim=(0, months), ylim=(0, None))
     return figure
 
@@ -68,6 +77,7 @@ def stage_bars(found: Allowance) -> Canvas:
     axes.barh(place + 0.2, [100 * float(each.ecl) / ecl for each in sums], 0.36, color=BLUE, label="allowance")
     axes.set_yticks(place, [f"stage {s.stage} ({s.coverage:.1%} covered)" for s in sums])
     axes.invert_yaxis()
-    finish(axes, "Where the exposure is, and where the allowance", "Share (%)", "", "lower right")
+    finish(axes, "Where the exposure is, and where the allowance", "Share (%)", "")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.55 / len(sums)), ncols=2, fontsize=9, frameon=False)
     axes.grid(axis="y", visible=False)
     return figure

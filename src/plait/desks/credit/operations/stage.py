@@ -122,7 +122,7 @@ def run(request: StageRequest, report: Callable[[Progress], None]) -> StageResul
         write_frame(table, request.output)
     drawn: tuple[Path, ...] = ()
     if request.pictures is not None:
-        drawn = draw_allowance(found, book.pd[staged.stage < 2], term, scenarios, request.pictures)
+        drawn = draw_allowance(found, book, term, scenarios, request.pictures)
     unsaid = [name for name in ("pd_origin", "dpd") if name not in said]
     notes = [f"no column {name}: its rules decide nothing" for name in unsaid] + [settings.downturn.told]
     return StageResult(found, table, tuple(notes), request.output, drawn)
