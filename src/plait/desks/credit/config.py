@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plait.contracts import Json
     from plait.desks.credit.blend import BlendSettings
     from plait.desks.credit.grades import GradesSettings
+    from plait.desks.credit.losses.settings import LossSettings
     from plait.desks.credit.policy.prohibited import ProhibitedSettings
     from plait.desks.credit.policy.settings import PolicySettings
     from plait.desks.credit.reasons.settings import ReasonSettings
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTIONS", "Config", "EvidenceSettings"]
 
-SECTIONS = ("blend", "evidence", "grades", "policy", "prohibited", "reasons", "scorecard")
+SECTIONS = ("blend", "evidence", "grades", "loss", "policy", "prohibited", "reasons", "scorecard")
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,12 @@ class Config:
     def points(self) -> Points:
         """The scale of the scorecard."""
         return self.scorecard.points
+
+    @property
+    def loss(self) -> LossSettings:
+        from plait.desks.credit.losses.settings import LossSettings
+
+        return LossSettings.of(self.section("loss"))
 
     @property
     def policy(self) -> PolicySettings:
