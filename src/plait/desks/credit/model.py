@@ -20,6 +20,7 @@ from plait.contracts import Fault, Json, Side
 from plait.desks.credit.blend import Blend
 from plait.desks.credit.config import Config
 from plait.desks.credit.grades import MasterScale
+from plait.desks.credit.reasons.neutral import Typical
 from plait.desks.credit.scorecard.card import Scorecard
 from plait.desks.credit.scorecard.points import Points
 from plait.errors import ArtifactError, PlaitError
@@ -107,6 +108,8 @@ class CreditModel:
         What the lender decided.
     record
         How it was fitted: rows, figures on the holdout of the blend, settings.
+    typical
+        What approved applicants typically have, which reasons are told against; None: it was not learned.
     """
 
     evidence: Classifier
@@ -116,6 +119,7 @@ class CreditModel:
     bad: Json
     config: Config = field(default_factory=Config)
     record: Mapping[str, Json] = field(default_factory=dict)
+    typical: Typical | None = None
 
     @property
     def schema(self) -> Schema:
@@ -202,6 +206,7 @@ class CreditModel:
             "scale": self.scale.to_json(),
             "config": self.config.said,
             "record": self.record,
+            "typical": None if self.typical is None else self.typical.to_json(),
             "model": _seal_of(folder / MODEL),
         }
         told = {"format": FORMAT, "version": VERSION, "sha256": _digest(content), "content": content}
@@ -233,6 +238,7 @@ class CreditModel:
                 bad=content["bad"],
                 config=Config.of(content["config"]),
                 record=content["record"],
+                typical=None if content["typical"] is None else Typical.from_json(content["typical"]),
             )
         except (KeyError, TypeError, PlaitError) as error:
             raise ArtifactError(f"{place / CREDIT} cannot be understood: {error}; fit the desk again") from None
