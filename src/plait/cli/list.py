@@ -37,6 +37,12 @@ def _described(kind: str, name: str) -> dict[str, Any]:
         part = registry.get(kind, name)
     except (PlaitError, ImportError) as error:  # a part of another package that is not whole is no reason to stop
         return {"target": registry.target(kind, name), "summary": f"cannot be loaded: {error}", "options": []}
+    if kind == "desks":
+        return {
+            "target": registry.target(kind, name),
+            "summary": part.summary,
+            "options": [operation.name for operation in part.operations],
+        }
     options = list(signature(part).parameters) if kind in ("learners", "fusions", "recipes") else []
     summary = (getdoc(part) or "").partition("\n")[0]
     return {"target": registry.target(kind, name), "summary": summary, "options": options}
