@@ -2,6 +2,7 @@
 
 from plait.data.samples.applications import applications, applications_oracle
 from plait.data.samples.biased import biased
+from plait.data.samples.borrowers import borrowers, borrowers_oracle
 from plait.data.samples.charts import charts
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
 from plait.data.samples.everything import everything
@@ -19,6 +20,8 @@ __all__ = [
     "applications",
     "applications_oracle",
     "biased",
+    "borrowers",
+    "borrowers_oracle",
     "charts",
     "dossiers",
     "dossiers_oracle",

@@ -19,6 +19,7 @@ from plait.data.schema import ColumnSpec, Schema
 from plait.desks.credit.blend import fit_blend
 from plait.desks.credit.config import Config
 from plait.desks.credit.model import CreditModel, log_odds_of_default, tabular
+from plait.desks.credit.monitoring.stability import Reference
 from plait.desks.credit.policy.prohibited import refuse_prohibited
 from plait.desks.credit.policy.ranges import Ranges
 from plait.desks.credit.reasons.neutral import Typical
@@ -103,6 +104,7 @@ def fit_credit(
         "bad_rate": float(np.average(job.bad, weights=job.weight)),
         "seed": seed,
         "time": job.schema.time,
+        "population": Reference.of(config.points.of(joined), scale.assign(expit(joined)), len(scale)).to_json(),
         "ranges": Ranges.of(job.frame, tabular(job.schema)).to_json(),
         "blend_figures": {
             name: {"roc_auc": float(roc_auc(late.bad, risk, late.weight)), "ks": float(ks(late.bad, risk, late.weight))}

@@ -1,7 +1,7 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
-from plait.desks.credit.operations import fit, loss, migrate, score, stage
+from plait.desks.credit.operations import fit, loss, migrate, monitor, score, stage, vintage, watch
 
 __all__ = ["OPERATIONS"]
 
@@ -11,4 +11,7 @@ OPERATIONS: tuple[Operation, ...] = (
     loss.OPERATION,
     migrate.OPERATION,
     stage.OPERATION,
+    monitor.OPERATION,
+    watch.OPERATION,
+    vintage.OPERATION,
 )

@@ -1,0 +1,1 @@
+"""Monitoring: whether scores, grades and borrowers are still what they were, and who needs a look."""
