@@ -26,10 +26,21 @@ from plait.metrics.weights import as_weight, mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from plait.data.schema import Schema
     from plait.estimators import Classifier, Regressor
     from plait.estimators.base import Sides
 
-__all__ = ["BETWEEN", "WITHIN", "Attribute", "Curve", "FairnessReport", "Group", "fairness"]
+__all__ = [
+    "BETWEEN",
+    "WITHIN",
+    "Attribute",
+    "Curve",
+    "Decided",
+    "FairnessReport",
+    "Group",
+    "fairness",
+    "fairness_of",
+]
 
 WITHIN = ("favoured", "deserving", "tpr", "fpr", "ppv", "roc_auc", "ece", "in_the_large")
 BETWEEN = ("ratio", "parity_gap", "opportunity_gap", "odds_gap")
@@ -186,6 +197,33 @@ class FairnessReport:
         return plain(self)
 
 
+@dataclass(frozen=True)
+class Decided:
+    """Decisions about ``N`` rows, and what came of them.
+
+    Parameters
+    ----------
+    probability
+        float64 ``N``: of the favourable outcome.
+    favoured, deserving
+        bool ``N``: who got the favourable decision, and whose outcome was the favourable one.
+    weight
+        float64 ``N``, not negative.
+    favourable, rule
+        The favourable class, and when a row gets it, in words.
+    seed
+        Of the bootstrap, and of the search for proxies.
+    """
+
+    probability: npt.NDArray[np.float64]
+    favoured: npt.NDArray[np.bool_]
+    deserving: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
+    favourable: Json
+    rule: str
+    seed: int = 0
+
+
 def fairness(
     model: Classifier | Regressor,
     X: object,
@@ -237,7 +275,7 @@ def fairness(
     where resampling always widens a figure (gaps, ratio, ECE).
     """
     frame = as_frame(X)
-    names = _named(model, frame, sensitive)
+    names = _named(model.schema_, frame, sensitive)
     index, decision = _decision(model, favourable, threshold)
     weight = as_weight(None if sample_weight is None else np.asarray(sample_weight), len(frame))
     labels = np.asarray(as_target(y))
@@ -249,11 +287,40 @@ def fairness(
         raise unknown("class in y:", min(map(str, strangers)), map(str, classes.tolist()))
     positive = values[:, 1] > threshold if len(classes) == 2 else None
     favoured = values.argmax(1) == index if positive is None else positive == (index == 1)
-    judge = _Judge(values[:, index], favoured, labels == classes[index], weight, int(model.record_["seed"]))
+    deserving = labels == classes[index]
+    seed = int(model.record_["seed"])
+    decided = Decided(values[:, index], favoured, deserving, weight, classes.tolist()[index], decision, seed)
+    return fairness_of(
+        decided,
+        frame,
+        model.schema_,
+        names,
+        bins=bins,
+        crossed=crossed,
+        proxies=proxies,
+        sides=sides,
+        progress=progress,
+    )
+
+
+def fairness_of(
+    decided: Decided,
+    frame: pd.DataFrame,
+    schema: Schema,
+    sensitive: str | Sequence[str] | None = None,
+    *,
+    bins: Mapping[str, Sequence[float]] | None = None,
+    crossed: bool = False,
+    proxies: bool = True,
+    sides: Sides | None = None,
+    progress: Report = unheard,
+) -> FairnessReport:
+    """Judge decisions by group, however they were made; `schema` says what they rest on. Otherwise as `fairness`."""
+    names = _named(schema, frame, sensitive)
     notes = [
         f"the model reads the sensitive column {name!r} itself"
         for name in names
-        if any(name in source.columns for source in model.schema_.sources)
+        if any(name in source.columns for source in schema.sources)
     ]
     for name in bins or {}:
         if name not in names:
@@ -261,26 +328,26 @@ def fairness(
     grouped = {name: groups_of(frame[name], (bins or {}).get(name)) for name in names}
     if crossed:
         grouped |= {f"{a} x {b}": crossed_groups(grouped[a], grouped[b]) for a, b in combinations(names, 2)}
-    columns = source_columns(frame, model.schema_, sides) if proxies else {}
+    columns = source_columns(frame, schema, sides) if proxies else {}
     made = []
     for step, (name, (codes, labels_of)) in enumerate(grouped.items()):
         progress(Progress("groups", step, len(grouped)))
         told: tuple[Proxy, ...] = ()
         if proxies and name in names:
-            told = proxies_of(model.schema_.sources, columns, codes, judge.seed)
-        made.append(judge.attribute(name, codes, labels_of, told))
+            told = proxies_of(schema.sources, columns, codes, decided.seed)
+        made.append(_Judge(decided).attribute(name, codes, labels_of, told))
         left = [each.name for each in made[-1].groups if each.few]
         if left:
             notes.append(f"{name}: {', '.join(left)} not compared (under {FEW} rows, or no value)")
-    return FairnessReport(len(frame), classes.tolist()[index], decision, tuple(made), tuple(notes))
+    return FairnessReport(len(frame), decided.favourable, decided.rule, tuple(made), tuple(notes))
 
 
 # What is asked for
 
 
-def _named(model: Classifier | Regressor, frame: pd.DataFrame, sensitive: str | Sequence[str] | None) -> list[str]:
+def _named(schema: Schema, frame: pd.DataFrame, sensitive: str | Sequence[str] | None) -> list[str]:
     if sensitive is None:
-        names = list(model.schema_.names("sensitive"))
+        names = list(schema.names("sensitive"))
     else:
         names = [sensitive] if isinstance(sensitive, str) else list(sensitive)
     if not names:
@@ -319,13 +386,9 @@ def _decision(model: Classifier | Regressor, favourable: object, threshold: floa
 
 @dataclass(frozen=True)
 class _Judge:
-    """Rows and decisions: probability of the favourable class, who gets it, and who deserves it."""
+    """How decisions fall on the groups of one column."""
 
-    probability: npt.NDArray[np.float64]
-    favoured: npt.NDArray[np.bool_]
-    deserving: npt.NDArray[np.bool_]
-    weight: npt.NDArray[np.float64]
-    seed: int
+    decided: Decided
 
     def attribute(
         self, name: str, codes: npt.NDArray[np.int64], labels: Sequence[str], proxies: tuple[Proxy, ...]
@@ -358,7 +421,7 @@ class _Judge:
 
         inner = 5 * groups
         centred = np.arange(inner + len(BETWEEN)) >= inner
-        found = self._bootstrap(metric, np.arange(len(group)), self.favoured, centred)
+        found = self._bootstrap(metric, np.arange(len(group)), self.decided.favoured, centred)
         value, low, high = np.stack(found.interval(""))
         high[inner] = min(high[inner], 1.0)  # a shifted ratio could end above 1
         spans = [Span(*each) for each in zip(value.tolist(), low.tolist(), high.tolist(), strict=True)]
@@ -373,7 +436,7 @@ class _Judge:
             gaps = classification.ece(deserving, probability, weight)
             return np.stack([ranked, gaps, mean(probability - deserving, weight)], axis=-1)
 
-        found = self._bootstrap(metric, rows, self.probability, np.array([False, True, False]))
+        found = self._bootstrap(metric, rows, self.decided.probability, np.array([False, True, False]))
         value, low, high = np.stack(found.interval("")).tolist()
         return dict(zip(WITHIN[5:], map(Span, value, low, high), strict=True))
 
@@ -382,11 +445,11 @@ class _Judge:
     ) -> Bootstrap:
         return bootstrap(
             metric,
-            self.deserving[rows].astype(np.int64),
+            self.decided.deserving[rows].astype(np.int64),
             {"": scores[rows]},
-            weight=self.weight[rows],
-            resamples=min(RESAMPLES, max(200, WORK // len(self.weight))),
-            seed=self.seed,
+            weight=self.decided.weight[rows],
+            resamples=min(RESAMPLES, max(200, WORK // len(self.decided.weight))),
+            seed=self.decided.seed,
             centred=centred,
         )
 
@@ -394,9 +457,9 @@ class _Judge:
         """Favoured shares of the compared groups at 5%, 10%, ... of all rows."""
         kept = [names.index(each.name) for each in made if not each.few]
         shares = np.arange(1, 20) / 20
-        order = np.argsort(-self.probability, kind="stable")
-        mass = np.cumsum(self.weight[order])
+        order = np.argsort(-self.decided.probability, kind="stable")
+        mass = np.cumsum(self.decided.weight[order])
         last = np.searchsorted(mass, shares * mass[-1])
-        own = np.stack([self.weight * (group == i) for i in kept], axis=1) if kept else np.zeros((len(group), 0))
+        own = self.decided.weight[:, None] * (group[:, None] == np.array(kept, np.int64))
         favoured = np.cumsum(own[order], axis=0)[np.minimum(last, len(order) - 1)] / np.maximum(own.sum(0), 1e-300)
         return Curve(shares, selection_ratio(favoured) if kept else np.full(len(shares), np.nan), favoured)

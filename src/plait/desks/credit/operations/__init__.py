@@ -1,7 +1,23 @@
 """What the credit desk does: one file an operation, a request that faces can ask for, and what answers it."""
 
 from plait.contracts import Operation
-from plait.desks.credit.operations import fit, loss, migrate, monitor, score, stage, vintage, watch
+from plait.desks.credit.operations import (
+    decide,
+    fair,
+    fit,
+    grade,
+    loss,
+    migrate,
+    monitor,
+    policy,
+    reasons,
+    score,
+    stage,
+    swap,
+    validate,
+    vintage,
+    watch,
+)
 
 __all__ = ["OPERATIONS"]
 
@@ -11,7 +27,14 @@ OPERATIONS: tuple[Operation, ...] = (
     loss.OPERATION,
     migrate.OPERATION,
     stage.OPERATION,
+    policy.OPERATION,
+    decide.OPERATION,
+    swap.OPERATION,
+    fair.OPERATION,
+    validate.OPERATION,
+    grade.OPERATION,
     monitor.OPERATION,
     watch.OPERATION,
     vintage.OPERATION,
+    reasons.OPERATION,
 )

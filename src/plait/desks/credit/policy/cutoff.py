@@ -42,15 +42,16 @@ class Money:
     margin, lgd
         Shares of the amount: earned on a good loan, lost on a bad one.
     cost_of_review, review_finds
-        What a person's look costs, and the share of the bad ones that it finds; it approves the others.
+        What a person's look costs, and the share of the bad ones that it finds; it approves the others. None: not
+        said, and rows that are referred count nothing.
     amounts
         float64 ``N``; None: 1 each.
     """
 
     margin: float
     lgd: float
-    cost_of_review: float = 0.0
-    review_finds: float = 0.0
+    cost_of_review: float | None = None
+    review_finds: float | None = None
     amounts: Array | None = None
 
     @property
@@ -62,7 +63,9 @@ class Money:
         """Profit of each row by action: float64 ``N x 3``; amounts must be those of the rows."""
         amounts = np.ones(len(bad)) if self.amounts is None else finite(self.amounts, len(bad), "amounts")
         approved = ((1 - bad) * self.margin - bad * self.lgd) * amounts
-        kept = ((1 - bad) * self.margin - bad * (1 - self.review_finds) * self.lgd) * amounts - self.cost_of_review
+        kept = np.zeros(len(bad))
+        if self.cost_of_review is not None and self.review_finds is not None:
+            kept = ((1 - bad) * self.margin - bad * (1 - self.review_finds) * self.lgd) * amounts - self.cost_of_review
         return np.stack([approved, kept, np.zeros(len(bad))], axis=1)
 
 
@@ -290,7 +293,9 @@ def compare(
     told = list(notes)
     if money is not None and any(each.referred for each in made.values()):
         told.append(
-            f"assumed: a review costs {money.cost_of_review:g}, finds {money.review_finds:.0%} of the bad ones, and "
+            "referred rows count nothing: it is not said what a review costs and finds"
+            if money.cost_of_review is None
+            else f"assumed: a review costs {money.cost_of_review:g}, finds {money.review_finds:.0%} of the bad ones, and "
             "approves the others"
         )
     return CutOffReport(len(bad), float(weight @ bad / weight.sum()), made, tuple(told))
