@@ -298,17 +298,22 @@ def _line(terms: Array, offset: Array, y: Array, weight: Array) -> tuple[Span, .
 
 
 def hosmer_lemeshow(
-    true: Array, probabilities: Array, weight: Array | None = None, *, bins: int = 10
+    true: Array, probabilities: Array, weight: Array | None = None, *, bins: int = 10, by: Array | None = None
 ) -> HosmerLemeshow:
     """Gaps of the bins in units of their chance error, squared and added up (Hosmer and Lemeshow 1980).
 
     For rows that the model was not fitted on: as many degrees of freedom as bins. With weights, Kish's effective count.
+
+    Parameters
+    ----------
+    by
+        ``N`` labels (grades, say): bins of these instead of about equally many rows.
     """
     from scipy.special import chdtrc
 
     p = finite(probabilities, len(true))
     weight = as_weight(weight, len(p))
-    _, code = np.unique(equal_mass(p, bins), return_inverse=True)
+    _, code = np.unique(equal_mass(p, bins) if by is None else by, return_inverse=True)
     mass = np.bincount(code, weight)
     predicted = ratio(np.bincount(code, weight * p), mass)
     observed = ratio(np.bincount(code, weight * true), mass)
