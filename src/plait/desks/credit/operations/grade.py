@@ -1,4 +1,4 @@
-"""``grade``: applications to grades, at a point in time or through the cycle, and their tests where outcomes are known."""
+"""``grade``: applications to grades, at a point in time or through the cycle, and tests where outcomes are known."""
 
 from __future__ import annotations
 
