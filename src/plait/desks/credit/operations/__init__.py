@@ -3,6 +3,7 @@
 from plait.contracts import Operation
 from plait.desks.credit.operations import (
     decide,
+    export,
     fair,
     fit,
     grade,
@@ -12,6 +13,7 @@ from plait.desks.credit.operations import (
     policy,
     reasons,
     score,
+    scorecard,
     stage,
     swap,
     validate,
@@ -24,6 +26,8 @@ __all__ = ["OPERATIONS"]
 OPERATIONS: tuple[Operation, ...] = (
     fit.OPERATION,
     score.OPERATION,
+    scorecard.OPERATION,
+    export.OPERATION,
     loss.OPERATION,
     migrate.OPERATION,
     stage.OPERATION,

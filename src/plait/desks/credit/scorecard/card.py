@@ -120,6 +120,11 @@ class Scorecard:
         """Log-odds of default where no variable says more than the mean of the training rows."""
         return self.intercept + sum(each.coefficient * each.mean_woe for each in self.variables)
 
+    @property
+    def binned(self) -> tuple[Bins, ...]:
+        """Bins of all candidates that have any, those of the scorecard first."""
+        return (*(each.bins for each in self.variables), *(each.bins for each in self.left_out if each.bins))
+
     def log_odds(self, frame: pd.DataFrame) -> Floats:
         """Log-odds of default: float64 ``N``.
 

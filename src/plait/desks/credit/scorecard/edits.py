@@ -180,8 +180,9 @@ def read_edits(path: str | Path) -> dict[str, Edit]:
 
 
 def write_edits(path: str | Path, bins: Iterable[Bins], uses: Mapping[str, Use]) -> None:
-    """Write bins as they are, so that the next fit has the same ones: a variable each, `uses` by name where said."""
+    """Write bins as they are, so that the next fit has the same ones, and `uses` by variable where said."""
     lines = [HEAD]
+    bins = tuple(bins)
     for each in bins:
         found = Edit(
             edges=None if each.kind == "levels" else each.edges,
@@ -190,7 +191,13 @@ def write_edits(path: str | Path, bins: Iterable[Bins], uses: Mapping[str, Use])
             trend=each.trend if each.kind != "levels" and each.trend != "monotone" else None,
             use=uses.get(each.name, "chosen"),
         )
-        said = {each.name: found.to_json()}
-        lines.append(yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None))
+        lines.append(_yaml(each.name, found))
+    apart = uses.keys() - {each.name for each in bins}
+    lines += [_yaml(name, Edit(use=uses[name])) for name in sorted(apart) if uses[name] != "chosen"]
     with replacing(path) as beside:
         beside.write_text("\n".join(lines), "utf-8")
+
+
+def _yaml(name: str, edit: Edit) -> str:
+    said = {name: edit.to_json()}
+    return str(yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=120, default_flow_style=None))
