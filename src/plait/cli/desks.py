@@ -117,9 +117,10 @@ def _call(desk: Desk, operation: Operation, given: dict[str, Any]) -> None:
     from plait.media.decode import running
 
     screen = Screen(bool(given.pop("as_json")))
-    reading = {name: given.pop(name) for name in READING if name in given}
+    fields = asks(operation.request)
+    reading = {name: given.pop(name) for name in READING if name not in fields and name in given}
     values: dict[str, Any] = {}
-    for name, (_, said) in asks(operation.request).items():
+    for name, (_, said) in fields.items():
         value = given[name]
         if value is not None and value != []:  # else the field's own default
             values[name] = _value(desk, name, said, value, reading)
