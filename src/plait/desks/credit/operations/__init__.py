@@ -2,6 +2,7 @@
 
 from plait.contracts import Operation
 from plait.desks.credit.operations import (
+    company,
     decide,
     export,
     fair,
@@ -41,4 +42,5 @@ OPERATIONS: tuple[Operation, ...] = (
     watch.OPERATION,
     vintage.OPERATION,
     reasons.OPERATION,
+    company.OPERATION,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from plait.contracts import Json, Place, Progress, Reason, Side
 from plait.contracts.crossing import unheard
 from plait.desks.credit.reasons.decided import Decided
-from plait.desks.credit.reasons.neutral import Typical
+from plait.desks.credit.reasons.neutral import Typical, cut_off_of
 from plait.desks.credit.reasons.search import Candidate, Picked, candidates, neutralised, search
 from plait.desks.credit.reasons.sentences import Words, check_codes
 from plait.desks.credit.reasons.settings import LANGUAGES, ReasonSettings
@@ -32,7 +33,7 @@ __all__ = ["Told", "barred", "find_reasons", "reasons_of"]
 
 PLACES = 3  # of a cell that are named
 CLEAR = 3.0  # standard errors that a place must be worth
-WEAK = 0.25  # of the strongest place: what is weaker is not named
+WEAK = 0.5  # of the strongest place: what is weaker is not named
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def reasons_of(
     settings = model.config.reasons if settings is None else settings
     settings.check([*model.used, *decided.sources])
     check_codes(settings)
-    goal = typical.cut_off if cut_off is None else cut_off
+    goal = cut_off_of(model) if cut_off is None else cut_off
     among = candidates(decided, typical, settings, barred(model))
     picked = search(decided, typical, among, most=settings.most if most is None else most, report=report)
     teller = _Teller(decided, typical, among, settings, _located(decided, among, picked, report) if places else {})
@@ -187,6 +188,10 @@ class _Teller:
     settings: ReasonSettings
     located: Mapping[tuple[int, str], CellShares]
 
+    @cached_property
+    def words(self) -> dict[str, Words]:
+        return {language: Words(language, self.settings) for language in LANGUAGES}
+
     def reasons(self, row: int, found: Picked) -> tuple[Reason, ...]:
         factor = self.decided.model.points.factor
         return tuple(
@@ -195,7 +200,7 @@ class _Teller:
         )
 
     def _reason(self, row: int, candidate: Candidate, share: float) -> Reason:
-        words = {language: Words(language, self.settings) for language in LANGUAGES}
+        words = self.words
         if candidate.alone:
             column = candidate.columns[0]
             there = bool(self.decided.batches.sources[candidate.source].present[row])

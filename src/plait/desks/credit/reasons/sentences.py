@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from plait.contracts import Place
-from plait.desks.credit.reasons.settings import LANGUAGES, ReasonSettings
+from plait.desks.credit.reasons.settings import ReasonSettings
 from plait.errors import unknown
 from plait.explain import words
 from plait.explain.explanation import CellShares
+from plait.report import words as report_words
 
 __all__ = ["Words", "check_codes", "past"]
 
@@ -38,18 +39,21 @@ class Words:
     """
 
     def __init__(self, language: str, settings: ReasonSettings) -> None:
-        if language not in LANGUAGES:
-            raise unknown("language", language, LANGUAGES)
         self.language = language
         self.settings = settings
-        self._table = _table(language)
+        self._words = report_words.Words(language, "plait.desks.credit.reasons")
 
     def say(self, key: str, **values: Any) -> str:
-        return self._table[key].format(**values)
+        """The words at `key` of the language's table, with values put in."""
+        return self._words(key, **values)
 
     def listed(self, names: Sequence[str]) -> str:
-        between, last = self._table["between"], self._table["last"]
-        return between.join(names[:-1]) + last + names[-1] if len(names) > 1 else "".join(names)
+        """Names in a row."""
+        *before, last = names
+        if not before:
+            return last
+        first = reduce(lambda one, other: self.say("told.pair", one=one, other=other), before)
+        return self.say("told.two", one=first, other=last)
 
     def name(self, column: str) -> str:
         return self.settings.name(column, self.language)
@@ -58,24 +62,24 @@ class Words:
         """What a cell is beside what approved applicants typically have; None stands for a missing one."""
         name, (told, typical) = self.name(column), self._both(column, value, reference)
         if value is None:
-            return self.say("absent", name=name, reference=typical)
+            return self.say("told.absent", name=name, reference=typical)
         if reference is None:
-            return self.say("given", name=name, value=told)
+            return self.say("told.given", name=name, value=told)
         said = {"name": name, "value": told, "reference": typical}
         if isinstance(value, np.datetime64):
-            return self.say("later" if value > np.datetime64(str(reference)) else "earlier", **said)
+            return self.say("told.later" if value > np.datetime64(str(reference)) else "told.earlier", **said)
         if isinstance(value, str | bool) or isinstance(reference, str | bool):
-            return self.say("other", **said)
-        return self.say("above" if value > reference else "below", **said)  # type: ignore[operator]  # numbers
+            return self.say("told.other", **said)
+        return self.say("told.above" if value > reference else "told.below", **said)  # type: ignore[operator]  # numbers
 
     def source(self, source: str, column: str, present: bool, found: CellShares | None, places: Sequence[Place]) -> str:
         """What a source of its own tells, and where."""
         name = self.name(column if source not in self.settings.labels else source)
         if not present:
-            return self.say("missing", name=name)
+            return self.say("told.missing", name=name)
         if found is None or not places:
-            return self.say("whole", name=name)
-        return self.say("inside", name=name, places=self.listed([self.place(column, p, found) for p in places]))
+            return self.say("told.whole", name=name)
+        return self.say("told.inside", name=name, places=self.listed([self.place(column, p, found) for p in places]))
 
     def place(self, column: str, place: Place, found: CellShares) -> str:
         """A place inside a cell; steps of a history by what the lender calls them."""
@@ -83,26 +87,28 @@ class Words:
         if place.kind != "steps" or not step:
             return words.LANGUAGES[self.language].place(place, found)
         first, last = int(place.where[0]) + 1, int(place.where[1])
-        return self.say("step" if first == last else "steps", unit=self.say(step), first=first, last=last)
+        return self.say(
+            "told.step" if first == last else "told.steps", unit=self.say(f"period.{step}"), first=first, last=last
+        )
 
     def sentence(self, code: str, told: str, beside: Sequence[str] = ()) -> str:
         """A reason as a whole: the general text of its code, if it has one, then what was seen."""
         if beside:
-            told = self.say("beside", told=told, names=self.listed([self.name(column) for column in beside]))
+            told = self.say("told.beside", told=told, names=self.listed([self.name(column) for column in beside]))
         text = getattr(self.settings.texts.get(code), self.language, "") or _codes().get(code, {}).get(self.language)
-        return self.say("stop", told=self.say("coded", text=text, told=told) if text else told)
+        return self.say("told.stop", told=self.say("told.coded", text=text, told=told) if text else told)
 
     def change(self, changes: Sequence[tuple[str, object, object]]) -> str:
         """What would have to be otherwise: columns with their cells before and after."""
         clauses = []
         for column, before, after in changes:
             was, becomes = self._both(column, before, after)
-            key = "from_nothing" if before is None else "from"
+            key = "told.from_nothing" if before is None else "told.from"
             name = self.name(column)
             if self.language == "en":
                 name = f"{name[:1].lower()}{name[1:]}" if not name[1:2].isupper() else name
             clauses.append(self.say(key, name=name, before=was, after=becomes))
-        return self.say("change", changes=self.listed(clauses))
+        return self.say("told.change", changes=self.listed(clauses))
 
     def _both(self, column: str, one: object, other: object) -> tuple[str, str]:
         """Two cells of a column, numbers with digits enough to be told apart."""
@@ -115,7 +121,7 @@ class Words:
 
     def _shown(self, column: str, value: object, digits: int) -> str:
         if isinstance(value, bool):
-            return self.say("yes" if value else "no")
+            return self.say("answer.yes" if value else "answer.no")
         if isinstance(value, np.datetime64):
             return str(value)[:10]
         if isinstance(value, int | float):
@@ -149,19 +155,10 @@ def _number(value: float, digits: int) -> str:
 
 
 @cache
-def _table(language: str) -> Mapping[str, str]:
-    return _read(language)
-
-
-@cache
 def _codes() -> Mapping[str, Mapping[str, Any]]:
-    return _read("codes")
-
-
-def _read(name: str) -> dict[str, Any]:
+    """The sample reasons of Regulation B: texts by language, and whether each tells of the past."""
     import yaml
 
-    read: dict[str, Any] = yaml.safe_load(
-        files("plait.desks.credit.reasons").joinpath(f"languages/{name}.yaml").read_text("utf-8")
-    )
+    told = files("plait.desks.credit.reasons").joinpath("languages/codes.yaml").read_text("utf-8")
+    read: dict[str, Any] = yaml.safe_load(told)
     return read
