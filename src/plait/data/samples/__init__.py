@@ -4,6 +4,7 @@ from plait.data.samples.applications import applications, applications_oracle
 from plait.data.samples.biased import biased
 from plait.data.samples.borrowers import borrowers, borrowers_oracle
 from plait.data.samples.charts import charts
+from plait.data.samples.companies import companies, companies_oracle
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
 from plait.data.samples.everything import everything
 from plait.data.samples.films import films
@@ -23,6 +24,8 @@ __all__ = [
     "borrowers",
     "borrowers_oracle",
     "charts",
+    "companies",
+    "companies_oracle",
     "dossiers",
     "dossiers_oracle",
     "everything",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Json
+from plait.data.frame import Cells
 from plait.desks.credit.losses.book import numbers
 from plait.errors import DataError, unknown
 
@@ -66,7 +67,7 @@ def off_balance(amount: Array, product: Array) -> Floats:
     for name in sorted(set(names.tolist())):
         if name not in OFF_BALANCE:
             raise unknown("off-balance product", name, OFF_BALANCE)
-    return np.asarray(amount, np.float64) * np.array([OFF_BALANCE[name] for name in names.tolist()])
+    return np.asarray(np.asarray(amount, np.float64) * [OFF_BALANCE[name] for name in names.tolist()])
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Ccf:
             return np.full(len(frame), self.overall)
         if self.column not in frame.columns:
             raise unknown("column", self.column, map(str, frame.columns))
-        return np.array([self.factors.get(str(cell), self.overall) for cell in frame[self.column]], np.float64)
+        return np.asarray([self.factors.get(str(cell), self.overall) for cell in frame[self.column]], np.float64)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -160,14 +161,12 @@ def estimate_ccf(
         for name in names:
             if name not in frame.columns:
                 raise unknown("column", name, map(str, frame.columns))
-    at = pd.to_datetime(defaults[month]).dt.to_period("M")
-    reference = (
-        at - horizon if approach == "fixed" else pd.PeriodIndex.from_fields(year=at.dt.year - 1, month=12, freq="M")
-    )
-    before = history.assign(month=pd.to_datetime(history[month]).dt.to_period("M"))[[key, "month", drawn, limit]]
-    before = before.drop_duplicates([key, "month"], keep="last").set_index([key, "month"])
-    wanted = pd.MultiIndex.from_arrays([defaults[key], pd.PeriodIndex(reference)])
-    then = before.reindex(wanted)
+    at = _months(defaults[month])
+    year_end = at.astype("datetime64[Y]").astype("datetime64[M]") - 1
+    reference = at - horizon if approach == "fixed" else year_end
+    before = history.assign(**{month: _months(history[month])})[[key, month, drawn, limit]]
+    before = before.drop_duplicates([key, month], keep="last").set_index([key, month])
+    then = before.reindex(pd.MultiIndex.from_arrays([defaults[key], pd.DatetimeIndex(reference)]))
     was, allowed = then[drawn].to_numpy(np.float64), then[limit].to_numpy(np.float64)
     now = numbers(defaults, drawn, "drawn")
     seen = ~np.isnan(was) & ~np.isnan(allowed)
@@ -184,3 +183,10 @@ def estimate_ccf(
             factors[name] = float((own.sum() + DOUBT * overall) / (len(own) + DOUBT))
     outside = int(((raw < 0) | (raw > 1)).sum())
     return Ccf(segment, factors, overall, len(held), outside, int(seen.sum() - open_.sum()))
+
+
+def _months(cells: Cells) -> npt.NDArray[np.datetime64]:
+    """The month of each date."""
+    import pandas as pd
+
+    return pd.to_datetime(cells).to_numpy().astype("datetime64[M]")
