@@ -159,11 +159,14 @@ def loss_distribution(pd: Array, lost: Array, correlation: npt.ArrayLike) -> Los
         ``N`` or one; 0: defaults are independent.
     """
     from scipy.interpolate import CubicSpline
+    from scipy.special import ndtr, ndtri
 
     pd, lost = np.asarray(pd, np.float64), np.asarray(lost, np.float64)
+    shared = np.asarray(correlation, np.float64)
+    level, slope = ndtri(pd) / np.sqrt(1 - shared), np.sqrt(shared / (1 - shared))
     moments = np.empty((len(NODES), 2))
     for i, node in enumerate(NODES):
-        given = conditional_pd(pd, node, np.asarray(correlation))
+        given = ndtr(level - slope * node)  # `conditional_pd`, but for what is the same at every node
         moments[i] = given @ lost, (given * (1 - given)) @ lost**2
     fine = CubicSpline(NODES, moments)(FINE)
     weights = np.exp(-(FINE**2) / 2)

@@ -141,7 +141,7 @@ def run(request: CompanyRequest, report: Callable[[Progress], None]) -> CompanyR
     values = ratios(statements.table).values[last].reset_index(drop=True)
     card, scale = _settings(config)
     bad = None if request.default is None else _bad(table, request.default)
-    model, method, ranked = _model(values, bad, card, report)
+    model, method, held_out, ranked = _model(values, bad, card, report)
     rated = _rated(table, model.log_odds(values), scale)
     told = pd.DataFrame(
         {
@@ -158,7 +158,7 @@ def run(request: CompanyRequest, report: Callable[[Progress], None]) -> CompanyR
         write_frame(made, request.output)
     drawn: tuple[Path, ...] = ()
     if request.pictures is not None:
-        drawn = draw_companies(made, scale.names, bad, request.pictures)
+        drawn = draw_companies(made, scale, None if bad is None else (held_out, bad), request.pictures)
     return CompanyResult(rated, made, statements.checks, method, ranked, request.output, drawn)
 
 
@@ -188,8 +188,8 @@ def _model(
     bad: Array | None,
     settings: ScorecardSettings | None,
     report: Callable[[Progress], None],
-) -> tuple[CompanyModel, str, Ranked | None]:
-    """The model, how it came about, and how good it is out of fold."""
+) -> tuple[CompanyModel, str, Array, Ranked | None]:
+    """The model, how it came about, its log-odds out of fold where it was fitted, and how good these are."""
     from plait.desks.credit.companies.judged import out_of_fold, rank_companies
     from plait.desks.credit.companies.rating import HandWeighted, fit_ratio_scorecard
 
@@ -199,11 +199,16 @@ def _model(
             f"no defaults given: ratios weighted by hand; the PD of a middling company is supposed to be "
             f"{hand.central:.1%}, and {hand.halving:g} points to halve the odds"
         )
-        return hand, told, None
-    ranked = rank_companies(values, bad, out_of_fold(values, bad, settings=settings, report=report))
+        return hand, told, hand.log_odds(values), None
+    held_out = out_of_fold(values, bad, settings=settings, report=report)
     card = fit_ratio_scorecard(values, bad, settings=settings)
     used = ", ".join(variable.name for variable in card.variables)
-    return card, f"scorecard of ratios, fitted on all companies shown and judged out of fold: {used}", ranked
+    return (
+        card,
+        f"scorecard of ratios, fitted on all companies shown and judged out of fold: {used}",
+        held_out,
+        rank_companies(values, bad, held_out),
+    )
 
 
 def _rated(table: pd.DataFrame, log_odds: Array, scale: MasterScale) -> tuple[Rated, ...]:
