@@ -309,7 +309,7 @@ def fit_scale(
         raise DataError("a master scale needs rows with and without a default; give more rows, or a scale by hand")
     eps = np.finfo(np.float64).eps
     odds = np.log(np.clip(pd, eps, 1 - eps)) - np.log1p(-np.clip(pd, eps, 1 - eps))
-    low, high = np.quantile(odds, (0.005, 0.995))
+    low, high = np.quantile(odds[weight > 0], (0.005, 0.995))
     between = 1 / (1 + np.exp(-np.linspace(low, high, CELLS + 1)[1:-1]))
     between = np.unique([float(f"{edge:.{DIGITS}g}") for edge in between])
     between = between[(between > 0) & (between < 1)]
