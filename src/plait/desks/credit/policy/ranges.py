@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from plait.contracts import Json
 from plait.data.frame import column
@@ -41,21 +42,30 @@ class Ranges:
                     categories[name] = tuple(levels)
         return cls(numbers, categories)
 
-    def outside(self, frame: pd.DataFrame) -> list[str]:
-        """By row, what lies outside, in words; "" where nothing does. A missing cell lies nowhere."""
-        told: list[list[str]] = [[] for _ in range(len(frame))]
+    def strange(self, frame: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+        """By column, which rows lie outside: bool ``N``. A missing cell lies nowhere."""
+        found = {}
         for name, (low, high) in self.numbers.items():
             known = column(frame[name])
-            if known.values.dtype.kind != "f":
-                continue  # a broken cell is a fault, told elsewhere
-            for i in np.flatnonzero(known.present & ((known.values < low) | (known.values > high))):
-                told[i].append(f"{name} is {known.values[i]:g}, fitted on {low:g} to {high:g}")
+            if known.values.dtype.kind == "f":  # a broken cell is a fault, told elsewhere
+                found[name] = known.present & ((known.values < low) | (known.values > high))
         for name, levels in self.categories.items():
-            known = column(frame[name])
-            shown = set(levels)
-            for i in np.flatnonzero(known.present):
-                if (cell := str(known.values[i])) not in shown:
-                    told[i].append(f"{name} is {cell!r}, which was not seen in fitting")
+            known, shown = column(frame[name]), set(levels)
+            unknown = np.array([str(cell) not in shown for cell in known.values.tolist()], bool)
+            found[name] = known.present & unknown
+        return found
+
+    def outside(self, frame: pd.DataFrame) -> list[str]:
+        """By row, what lies outside, in words; "" where nothing does."""
+        told: list[list[str]] = [[] for _ in range(len(frame))]
+        for name, rows in self.strange(frame).items():
+            cells = column(frame[name]).values
+            for i in np.flatnonzero(rows):
+                if name in self.numbers:
+                    low, high = self.numbers[name]
+                    told[i].append(f"{name} is {cells[i]:g}, fitted on {low:g} to {high:g}")
+                else:
+                    told[i].append(f"{name} is {str(cells[i])!r}, which was not seen in fitting")
         return ["; ".join(each) for each in told]
 
     def to_json(self) -> Json:

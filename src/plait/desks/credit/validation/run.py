@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from plait.contracts import Prediction
 from plait.desks.credit.judged import Judged as Figures
 from plait.desks.credit.judged import judge_scores
 from plait.desks.credit.model import CreditModel, Scores
+from plait.desks.credit.policy.gate import judge_approvals
+from plait.desks.credit.policy.observed import Observed
+from plait.desks.credit.reasons.neutral import cut_off_of
 from plait.estimators.judged import Judged
+from plait.judgement.fairness import FairnessReport
 from plait.metrics.calibration import CalibrationReport, calibration_report
 from plait.report.run import Run
 
@@ -44,8 +49,8 @@ class Known:
 class CreditRun(Run):
     """What ``plait credit fit`` wrote, with the data that it was fitted on.
 
-    `told` and `calibration` are of the whole desk, so that sections of a report judge the probabilities that decide;
-    `model` stays the evidence model, which importance, drift and stress ask.
+    `told`, `calibration` and `fairness` are of the whole desk: sections of a report judge the probabilities that
+    decide. `model` stays the evidence model, which importance, drift and stress ask.
     """
 
     words = "plait.desks.credit.validation"
@@ -83,6 +88,23 @@ class CreditRun(Run):
         return calibration_report(
             self.known.bad.astype(np.int64), pd, self.weight, time=moments, what=what, dated=self.dated, seed=self.seed
         )
+
+    @cached_property
+    def fairness(self) -> FairnessReport:
+        """How approvals at the cut-off fall on groups, by every sensitive column."""
+        known, policy = self.known, self.desk.config.policy
+        if not self.says_cut_off:
+            policy = replace(policy, approve_below=float(expit(cut_off_of(self.desk))))
+        judged = self.judged()
+        amounts = np.ones(len(judged)) if policy.amount is None else judged[policy.amount].to_numpy(np.float64)
+        seen = Observed(judged, known.scores, known.bad, known.weight, amounts, self.sides)
+        return judge_approvals(self.desk, seen, policy, seed=self.seed, report=self.asked.progress)
+
+    @property
+    def says_cut_off(self) -> bool:
+        """Whether the lender said where the cut-off lies; else it is the rate of default that was fitted on."""
+        policy = self.desk.config.policy
+        return not (policy.approve_below is None and policy.approve_from is None and policy.costs is None)
 
     @property
     def bad_class(self) -> int:

@@ -10,11 +10,15 @@ from plait.desks.credit.validation.run import CreditRun
 from plait.desks.credit.validation.sections import (
     calibration,
     design,
+    fairness,
+    grades,
     limits,
     performance,
+    reasons,
     repeat,
     scorecard,
     sensitivity,
+    stability,
 )
 from plait.desks.credit.validation.sections.reused import reused
 
@@ -32,9 +36,11 @@ LAYOUT: Mapping[str, Mapping[str, Write]] = {
         "slices": reused("slices"),
         "decisions": reused("decisions"),
     },
-    "calibration": {"calibration": calibration.part},
-    "stability": {"drift": reused("drift")},
+    "calibration": {"calibration": calibration.part, "grades": grades.part},
+    "stability": {"stability": stability.part, "drift": reused("drift")},
+    "fairness": {"fairness": fairness.part},
     "sensitivity": {"sensitivity": sensitivity.part, "robustness": reused("robustness")},
+    "reasons": {"cases": reasons.part},
     "limits": {"limits": limits.part},
     "reproduction": {"repeat": repeat.part, "reproduction": reused("reproduction")},
 }

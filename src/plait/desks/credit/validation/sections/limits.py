@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
+from plait.desks.credit.policy.ranges import Ranges
 from plait.desks.credit.validation.findings import Finding, Part, finding
 from plait.desks.credit.validation.run import CreditRun
 from plait.report.charts import bars, drawn
@@ -78,16 +75,11 @@ def _found(run: CreditRun, strange: list[_Beyond]) -> Iterator[Finding]:
 
 
 def _beyond(run: CreditRun) -> Iterator[_Beyond]:
-    """Numbers outside the range of the training rows, and levels that they do not have; long texts and times aside."""
-    judged = run.judged()
-    for name in run.desk.tabular:
-        then, now = run.train[name].dropna(), judged[name].dropna()
-        if not len(then) or not len(now):
-            continue
-        if is_numeric_dtype(then) and is_numeric_dtype(now) and not is_bool_dtype(then):
-            low, high = float(then.min()), float(then.max())
-            yield _Beyond(name, float(((now < low) | (now > high)).mean()), f"{low:,g} .. {high:,g}")
-        elif then.dtype == object or isinstance(then.dtype, pd.CategoricalDtype):
-            levels = then.astype(str).unique()
-            told = run.say("limits.levels", count=len(levels))
-            yield _Beyond(name, float(np.mean(~np.isin(now.astype(str), levels))), told)
+    """Columns of numbers and categories, and how many of their cells held out lie beyond those fitted on."""
+    ranges = Ranges.of(run.train, run.desk.tabular)
+    for name, rows in ranges.strange(run.judged()).items():
+        if name in ranges.numbers:
+            learned = "{:,g} .. {:,g}".format(*ranges.numbers[name])
+        else:
+            learned = run.say("limits.levels", count=len(ranges.categories[name]))
+        yield _Beyond(name, float(rows.mean()), learned)
