@@ -34,7 +34,7 @@ BETWEEN = 1e-4, 0.9  # asset correlations that are looked for
 STEP = 1e-3  # of differences, in probits and in log-odds of the correlation
 
 
-def asset_correlation(pd: Array, exposure: Exposure = "corporate", sales: Array | float | None = None) -> Array:
+def asset_correlation(pd: Array | float, exposure: Exposure = "corporate", sales: Array | float | None = None) -> Array:
     """Asset correlation that the Basel framework supposes (Basel Committee, CRE31).
 
     Parameters

@@ -22,6 +22,7 @@ __all__ = ["Cycle", "LongRun", "Unit", "View", "correlation_of", "long_run", "pe
 View: TypeAlias = Literal["pit", "ttc"]
 Unit: TypeAlias = Literal["year", "quarter", "month"]
 
+FARTHEST = 6.0  # standard deviations: a year such as 2031 is no state
 RESOLUTION = {"year": "Y", "quarter": "M", "month": "M"}
 
 
@@ -115,7 +116,7 @@ class Cycle:
         )
 
     def state(self, named: str | float) -> float:
-        """The state of a period, or a state said as a number.
+        """The state of a period, or a state said as a number within -6..6.
 
         Raises
         ------
@@ -125,9 +126,12 @@ class Cycle:
         if str(named) in self.periods:
             return float(self.states[self.periods.index(str(named))])
         try:
-            return float(named)
+            said = float(named)
         except ValueError:
             raise unknown("period", named, self.periods) from None
+        if not abs(said) <= FARTHEST:
+            raise unknown("period", named, self.periods)
+        return said
 
     def through(self, pd: Array, now: str | float) -> Array:
         """PDs through the cycle of PDs (float64 ``N``) that hold in the state `now`."""
