@@ -152,9 +152,9 @@ def test_a_known_matrix_is_told_back(panel: pd.DataFrame) -> None:
     np.testing.assert_allclose(found.cohort.sum(1), 1)
     assert found.embedded is not None
     np.testing.assert_allclose(after(found.embedded, 1), found.cohort, atol=0.02)
-    assert found.same is not None
-    assert found.same.p > 0.01
-    assert found.memory.p > 0.01
+    assert found.trust.same is not None
+    assert found.trust.same.p > 0.01
+    assert found.trust.memory.p > 0.01
     assert len(found.cohorts) == 5
     assert found.counts.sum() == sum(cohort.entities for cohort in found.cohorts) + found.counts[-1].sum()
 
@@ -197,6 +197,17 @@ def test_the_command_writes_matrices_and_pictures(panel: pd.DataFrame, run: Any,
     ]
     table = pd.read_csv(folder / "out" / "migration.csv")
     np.testing.assert_allclose(table.groupby("from")["cohort"].sum(), 1)
+
+
+def test_the_command_tells_without_writing(panel: pd.DataFrame, run: Any, folder: Path) -> None:
+    panel.to_csv(folder / "panel.csv", index=False)
+    asked = ("credit", "migrate", "panel.csv", "--id", "firm", "--date", "month", "--grade", "grade", "--years", "2")
+    said = run(*asked, "--resamples", "0", "--json")
+    assert said.code == 0, said.err
+    assert said.json["names"] == NAMES
+    assert said.json["terms"]["low"] == [None] * 3
+    assert "written" not in run(*asked).out
+    assert [path.name for path in folder.iterdir()] == ["panel.csv"]
 
 
 def test_the_command_says_what_is_wrong(panel: pd.DataFrame, run: Any, folder: Path) -> None:

@@ -31,7 +31,7 @@ from plait.metrics.shown import aligned, chance, number, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cohort", "Migration", "Terms", "migrate"]
+__all__ = ["Cohort", "Migration", "Record", "Terms", "Trust", "migrate"]
 
 YEAR = 12  # months
 
@@ -85,6 +85,36 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Record:
+    """The panel behind the figures; `first` and `last` month as ``2020-01``, the rest as in `panel.Panel`."""
+
+    entities: int
+    rows: int
+    first: str
+    last: str
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether one yearly matrix tells it all.
+
+    Parameters
+    ----------
+    no_generator
+        Why no process in continuous time has the matrix by cohort exactly.
+    same
+        Whether the years differ beyond chance; None for fewer than two.
+    memory
+        Whether a move depends on the one before, beyond chance.
+    """
+
+    no_generator: tuple[str, ...]
+    same: ChiSquare | None
+    memory: ChiSquare
+
+
+@dataclass(frozen=True)
 class Migration:
     """How grades moved in a panel, per year.
 
@@ -94,8 +124,8 @@ class Migration:
         States, best first; default, if it occurs, last.
     defaults
         Whether the last state is default.
-    entities, rows, first, last, left_out
-        Of the panel; see `plait.desks.credit.panel.Panel`.
+    record
+        Of the panel.
     counts
         float64 ``S x (S + 1)``: moves of all cohorts, the last column withdrawn.
     cohort, duration
@@ -104,37 +134,27 @@ class Migration:
         float64 ``S x S``: yearly rates by duration.
     embedded
         float64 ``S x S``: a generator near to the matrix by cohort; None where that has no real logarithm.
-    no_generator
-        Why no continuous process has the matrix by cohort exactly.
     mobility
         Of the matrix by cohort.
     cohorts
         Year by year.
-    same
-        Whether the years differ beyond chance; None for fewer than two.
-    memory
-        Whether a move depends on the one before, beyond chance.
+    trust
+        Whether the matrices can be trusted.
     terms
         Probabilities of default years ahead; None without defaults.
     """
 
     names: tuple[str, ...]
     defaults: bool
-    entities: int
-    rows: int
-    first: str
-    last: str
-    left_out: Mapping[str, int]
+    record: Record
     counts: Array
     cohort: Array
     duration: Array
     generator: Array
     embedded: Array | None
-    no_generator: tuple[str, ...]
     mobility: Mobility
     cohorts: tuple[Cohort, ...]
-    same: ChiSquare | None
-    memory: ChiSquare
+    trust: Trust
     terms: Terms | None
 
     @property
@@ -151,14 +171,16 @@ class Migration:
         """Probabilities of default years ahead by grade as a table of per cent, the header first; [] without."""
         if self.terms is None:
             return []
-        made = [["grade", "", *(f"{year + 1} y" for year in range(len(self.terms.cohort)))]]
+        told = self.terms
+        made = [["grade", "", *(f"{year + 1} y" for year in range(len(told.cohort))), "95% of 1 y"]]
         for g, name in enumerate(self.grades):
-            for how, of in (
-                ("cohort", self.terms.cohort),
-                ("duration", self.terms.duration),
-                ("seen", self.terms.seen),
+            spread = "" if np.isnan(told.low[g]) else f"{100 * told.low[g]:.2f} to {100 * told.high[g]:.2f}"
+            for how, of, held in (
+                ("cohort", told.cohort, ""),
+                ("duration", told.duration, spread),
+                ("seen", told.seen, ""),
             ):
-                made.append([name, how, *("-" if np.isnan(p) else f"{100 * p:.2f}" for p in of[:, g])])
+                made.append([name, how, *("-" if np.isnan(p) else f"{100 * p:.2f}" for p in of[:, g]), held])
         return made
 
     def cohort_rows(self) -> list[list[str]]:
@@ -176,8 +198,9 @@ class Migration:
         return dict(plain(self))
 
     def __str__(self) -> str:
-        told = [f"{self.entities:,} entities, {self.rows:,} rows, {self.first} to {self.last}"]
-        told += [f"left out: {count:,} row(s) {why}" for why, count in self.left_out.items()]
+        record, trust = self.record, self.trust
+        told = [f"{record.entities:,} entities, {record.rows:,} rows, {record.first} to {record.last}"]
+        told += [f"left out: {count:,} row(s) {why}" for why, count in record.left_out.items()]
         told += ["", "a year later, by cohort (%)", *aligned(self.matrix_rows(self.cohort))]
         told += ["", "a year later, by duration (%)", *aligned(self.matrix_rows(self.duration))]
         if self.terms is not None:
@@ -188,12 +211,10 @@ class Migration:
             f"mobility {number(moved.trace)} (trace), {number(moved.singular)} (singular values); "
             f"{number(moved.ratio)} upgrades for each downgrade or default"
         )
-        if self.same is not None:
-            told.append(
-                f"years alike: p {chance(self.same.p)} (chi-square {self.same.statistic:.1f}, {self.same.freedom} df)"
-            )
-        told.append(f"moves without memory: p {chance(self.memory.p)} ({self.memory.freedom} df)")
-        told += [f"no generator has the matrix by cohort exactly: {why}" for why in self.no_generator]
+        if trust.same is not None:
+            told.append(f"years alike: p {chance(trust.same.p)} ({trust.same.freedom} df)")
+        told.append(f"moves without memory: p {chance(trust.memory.p)} ({trust.memory.freedom} df)")
+        told += [f"no generator has the matrix by cohort exactly: {why}" for why in trust.no_generator]
         return "\n".join(told)
 
     def frame(self) -> pd.DataFrame:
@@ -273,21 +294,19 @@ def migrate(
     return Migration(
         names=panel.names,
         defaults=panel.defaults,
-        entities=panel.entities,
-        rows=panel.rows,
-        first=month_name(panel.first),
-        last=month_name(panel.last),
-        left_out=panel.left_out,
+        record=Record(panel.entities, panel.rows, month_name(panel.first), month_name(panel.last), panel.left_out),
         counts=counts,
         cohort=matrix,
         duration=after(rates, 1),
         generator=rates,
         embedded=embedded,
-        no_generator=no_generator(matrix),
         mobility=mobility(matrix, counts[:grades, :size]),
         cohorts=tuple(_cohort(begin, each[t, :grades], panel.defaults) for t, begin in enumerate(begins)),
-        same=same_in_time(each[:, :grades, :size]) if len(begins) > 1 else None,
-        memory=without_memory(spells, size),
+        trust=Trust(
+            no_generator(matrix),
+            same_in_time(each[:, :grades, :size]) if len(begins) > 1 else None,
+            without_memory(spells, size),
+        ),
         terms=_terms(panel, matrix, rates, years, resamples, seed) if panel.defaults else None,
     )
 

@@ -58,8 +58,10 @@ class MigrateResult:
         return {**self.migration.to_json(), "files": [str(path) for path in self.files]}
 
     def __str__(self) -> str:
-        written = [f"written to {self.files[0].parent}: {', '.join(path.name for path in self.files)}"]
-        return "\n".join([str(self.migration), *(written if self.files else [])])
+        told = [str(self.migration)]
+        if self.files:
+            told.append(f"written to {self.files[0].parent}: {', '.join(path.name for path in self.files)}")
+        return "\n".join(told)
 
 
 def run(request: MigrateRequest, report: Callable[[Progress], None]) -> MigrateResult:
