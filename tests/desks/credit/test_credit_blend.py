@@ -120,3 +120,21 @@ def test_rows_that_cannot_be_blended_are_refused():
         BLEND.log_odds(s, m[:-1])
     with pytest.raises(InputError, match="log-odds of the scorecard are NaN"):
         BLEND.log_odds(np.where(np.arange(50) == 3, np.nan, s), m)
+
+
+def test_an_anchored_blend_has_the_level_of_its_rows_and_nothing_else_new() -> None:
+    rng = np.random.default_rng(4)
+    risk = rng.normal(-1.5, 1.0, 4000)
+    bad = (rng.random(4000) < 1 / (1 + np.exp(-risk))).astype(float)
+    card, told = risk + rng.normal(0, 1, 4000), risk + rng.normal(0, 0.5, 4000)
+    blend = fit_blend(card, told, bad, points=Points())
+    moved = blend.anchored(card + 0.7, told - 0.4, bad)  # sides fitted again, at other levels
+    assert (moved.gamma, moved.cap, moved.card.slope, moved.evidence.slope) == (
+        blend.gamma,
+        blend.cap,
+        blend.card.slope,
+        blend.evidence.slope,
+    )
+    again = moved.log_odds(card + 0.7, told - 0.4).log_odds
+    np.testing.assert_allclose(again, blend.log_odds(card, told).log_odds, atol=0.03)
+    assert (1 / (1 + np.exp(-again))).mean() == pytest.approx(bad.mean(), abs=0.01)

@@ -14,7 +14,7 @@ The cap holds whatever the evidence says. The score rises with either side.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -148,6 +148,39 @@ class Blend:
         told = _log_odds(evidence_log_odds, "the evidence", len(card))
         return card, self.gamma * (self.evidence(told) - self.card(card))
 
+    def anchored(
+        self, scorecard_log_odds: Array, evidence_log_odds: Array, bad: Array, weight: Array | None = None
+    ) -> Self:
+        """The same blend for sides that were fitted again, on these rows among others: their levels are set anew.
+
+        What a side adds to all rows alike changes when it is fitted on later rows too, since shares of defaults move in
+        time; so the level learned for the side before would count that twice. Slopes, `gamma` and the cap stay: they
+        were learned on rows that the sides had not seen, and these rows cannot tell them any more. Their mean can.
+
+        Parameters
+        ----------
+        scorecard_log_odds, evidence_log_odds
+            float64 ``N``, by the sides as fitted again, of the latest of their rows.
+        bad
+            ``N``, 1 = default, 0 = good, both among them.
+        weight
+            float64 ``N``, not negative.
+
+        Raises
+        ------
+        InputError
+            If lengths differ, or a value is not finite.
+        """
+        y = finite(np.asarray(bad), len(np.asarray(bad)), "outcomes")
+        weight = as_weight(weight, len(y))
+        share = float(np.average(y, weights=weight))
+        sides = ((self.card, scorecard_log_odds, "the scorecard"), (self.evidence, evidence_log_odds, "the evidence"))
+        lines = []
+        for line, told, whose in sides:
+            slope = Line(line.slope, 0.0)
+            lines.append(Line(line.slope, _level(slope(_log_odds(told, whose, len(y))), share, weight)))
+        return replace(self, card=lines[0], evidence=lines[1])
+
     def to_json(self) -> dict[str, Json]:
         """What `json.dumps` accepts."""
         return {
@@ -230,6 +263,18 @@ def _platt(log_odds: Floats, bad: Array, weight: Array) -> Line:
     terms = np.stack([log_odds, np.ones(len(log_odds))], axis=1)
     slope, level = logistic(terms, smoothed(bad == 1, weight), weight, np.array([FLATTEST, -np.inf]))
     return Line(float(slope), float(level))
+
+
+def _level(log_odds: Floats, share: float, weight: Array) -> float:
+    """What to add to log-odds so that their mean probability is `share`."""
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    middle = float(logit(share))
+    ends = middle - float(log_odds.max()), middle - float(log_odds.min())
+    if ends[0] == ends[1]:
+        return ends[0]
+    return float(brentq(lambda level: np.average(expit(log_odds + level), weights=weight) - share, *ends, xtol=1e-12))
 
 
 def _loss(log_odds: Floats, bad: Array, weight: Array) -> float:

@@ -54,7 +54,7 @@ def fit_credit(
 
     Scorecard and evidence model are fitted on the earlier rows (a part at random, class by class, where rows have no
     time) and predict the rest, which the blend and the grades are fitted on: predictions as new applicants will have
-    them. Then both are fitted again on all rows.
+    them. Then both are fitted again on all rows, and the blend's levels are set to them.
 
     Parameters
     ----------
