@@ -1,4 +1,4 @@
-"""Alerts about borrowers: few enough to be read, never twice for the same cause, and kept in a ledger."""
+"""Alerts about borrowers: few enough to be read, not twice for the same trouble, and kept in a ledger."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = ["Alert", "AlertPolicy", "Ledger", "Standing", "priority", "ranked", "
 
 State: TypeAlias = Literal["watch", "alert", "cleared"]
 STATES = ("watch", "alert", "cleared")
+STEP = 1.0  # of priority, from which the same borrower is another matter
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class AlertPolicy:
     least
         Priority from which a borrower is alerted at all; below it, it is watched.
     again
-        Days in which the same cause of the same borrower is not alerted again, unless it is a step graver.
+        Days in which the same borrower is not alerted again, unless its priority is a step (1) higher than it was.
     clear
         Days without any signal after which a borrower is cleared.
 
@@ -134,10 +135,20 @@ def _action(signals: Sequence[Signal]) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where borrowers stand after some alerts: state, last day alerted and severity by cause, last day of a signal."""
+    """Where borrowers stand after some alerts.
+
+    Parameters
+    ----------
+    state
+        Of each borrower that was ever watched or alerted.
+    alerted
+        Day and priority of its last alert.
+    seen
+        Day and gravest cause of its last signal, whether or not that led to anything.
+    """
 
     state: Mapping[str, State] = field(default_factory=dict)
-    alerted: Mapping[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    alerted: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     seen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def after(self, alerts: Iterable[Alert]) -> Standing:
@@ -148,7 +159,7 @@ class Standing:
             if alert.signals:
                 seen[alert.borrower] = alert.day, alert.cause
             if alert.state == "alert":
-                alerted |= {(alert.borrower, each.cause): (alert.day, each.severity) for each in alert.signals}
+                alerted[alert.borrower] = alert.day, alert.priority
         return Standing(state, alerted, seen)
 
     def noticed(self, day: str, found: Mapping[str, Sequence[Signal]]) -> Standing:
@@ -157,13 +168,11 @@ class Standing:
         kept = {who: said for who, said in fresh.items() if said[0] > self.seen.get(who, ("",))[0]}
         return Standing(self.state, self.alerted, {**self.seen, **kept})
 
-    def fresh(self, borrower: str, day: str, found: Sequence[Signal], again: int) -> bool:
-        """Whether any of the signals is not one that was alerted lately."""
-        for signal in found:
-            before = self.alerted.get((borrower, signal.cause))
-            if before is None or _days(before[0], day) > again or signal.severity >= before[1] + 1:
-                return True
-        return False
+    def due(self, borrower: str, day: str, found: Sequence[Signal], again: int) -> bool:
+        """Whether there is something that a person was not asked to look at lately: a first alert, one after a pause of
+        `again` days, or one a step graver than the last."""
+        last = self.alerted.get(borrower)
+        return last is None or _days(last[0], day) > again or priority(found) >= last[1] + STEP
 
 
 def today(
@@ -201,7 +210,7 @@ def today(
             day_before, cause = standing.seen.get(who, (day, ""))
             if state != "cleared" and _days(day_before, day) >= policy.clear:
                 cleared.append(_made(who, day, "cleared", signals, policy, cause))
-        elif left > 0 and priority(signals) >= policy.least and standing.fresh(who, day, signals, policy.again):
+        elif left > 0 and priority(signals) >= policy.least and standing.due(who, day, signals, policy.again):
             alerts.append(_made(who, day, "alert", signals, policy))
             left -= 1
         elif state == "cleared" and who not in made:

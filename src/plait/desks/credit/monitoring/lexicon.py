@@ -10,7 +10,7 @@ from plait.contracts import Place
 from plait.data.personal import hidden
 from plait.errors import ConfigError
 
-__all__ = ["Hit", "hits", "terms_of"]
+__all__ = ["Hit", "hits", "sentence_around", "terms_of"]
 
 # A pattern, and how grave it is: 1 worth knowing, 2 a concern, 3 grave.
 ENGLISH: Mapping[str, float] = {
@@ -133,6 +133,15 @@ def hits(text: str, terms: Mapping[str, float] | None = None) -> tuple[Hit, ...]
             place = Place("span", (float(sentence.start()), float(sentence.end())), quote)
             found.append(Hit(best[1], best[0], quote, place))
     return tuple(found)
+
+
+def sentence_around(text: str, place: Place) -> Place:
+    """The sentence that a span of a text begins in, personal data replaced by tokens."""
+    begin = place.where[0]
+    for found in SENTENCE.finditer(text):
+        if found.start() <= begin < found.end():
+            return Place("span", (float(found.start()), float(found.end())), hidden(found.group().strip()))
+    return Place("span", place.where, hidden(place.label))
 
 
 def _denied(sentence: str, start: int, end: int) -> bool:

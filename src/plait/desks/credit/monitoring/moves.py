@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.contracts import Place, Side
 from plait.desks.credit.monitoring.alerts import Alert, ranked
+from plait.desks.credit.monitoring.lexicon import sentence_around
 from plait.desks.credit.monitoring.signals import Histories, Signal
 from plait.errors import ConfigError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.desks.credit.model import CreditModel
+    from plait.explain.explanation import CellShares
 
 __all__ = ["FALL", "explained", "score_signals"]
 
@@ -82,10 +84,18 @@ def explained(
         where: Place | None = None
         for name in first:
             if by[name] <= -1 and name in cells:
-                where = cells[name].places[int(np.argmax(cells[name].values))]
+                where = _shown(cells[name])
                 break
         made[at] = _with(alerts[at], named, first[0], where)
     return made
+
+
+def _shown(cell: CellShares) -> Place:
+    """The place that adds most, as a person can read it: of words, their whole sentence."""
+    place = cell.places[int(np.argmax(cell.values))]
+    if isinstance(cell.exhibit.values, str):
+        return sentence_around(cell.exhibit.values, place)
+    return place
 
 
 def _fall(alert: Alert) -> Signal | None:
@@ -93,13 +103,9 @@ def _fall(alert: Alert) -> Signal | None:
 
 
 def _with(alert: Alert, named: Sequence[str], source: str, place: Place | None) -> Alert:
-    from plait.data.personal import hidden
-
     fall = _fall(alert)
     assert fall is not None
     why = fall.why + (f"; by {', '.join(named)}" if named else "")
-    if place is not None:
-        place = replace(place, label=hidden(place.label))
-        why += f" ({place.label})"
+    why += f" ({place.label})" if place is not None else ""
     others = [signal for signal in alert.signals if signal is not fall]
     return replace(alert, signals=ranked([*others, replace(fall, why=why, column=source, place=place)]))

@@ -139,7 +139,7 @@ class MonitoringReport:
 
     def __str__(self) -> str:
         lines = [f"{self.rows_new:,} new rows beside {self.rows_old:,}: {self.colour}", ""]
-        lines += aligned([(light.rule, light.colour, light.why) for light in self.lights])
+        lines += [f"{light.rule:<14}  {light.colour:<5}  {light.why}" for light in self.lights]
         lines += ["", *aligned(self.stability_rows()), "", *aligned(self.period_rows())]
         if self.calibration is not None:
             chart = self.calibration.cusum
@@ -195,7 +195,8 @@ def monitor(
     periods = (
         {} if new.day is None else {str(name): new.take(np.flatnonzero(names == name)) for name in np.unique(names)}
     )
-    found = corrected({ALL: stability(known, new)} | {name: stability(known, part) for name, part in periods.items()})
+    moves = {ALL: stability(known, new)} | {name: stability(known, part) for name, part in periods.items()}
+    found = corrected(moves, (ALL, *list(moves)[-1:]))
     judged = [performance(name, part, seed) for name, part in ({ALL: new} | periods).items()]
     before: Performance | None = None
     if isinstance(reference, Population) and reference.bad is not None:

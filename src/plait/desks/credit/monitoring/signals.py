@@ -148,8 +148,9 @@ def _salary(rows: Histories, values: Array) -> Found:
 
 def _utilisation(rows: Histories, values: Array) -> Found:
     middle, _ = _usual(rows, values)
-    rose = values - middle >= 0.15
-    severity = np.select([rose & (values >= 1.0), rose & (values >= 0.9)], [2.0, 1.5], 0.0)
+    rise = values - middle
+    full = (rise >= 0.15) & (values >= 0.9)
+    severity = np.select([full & (values >= 1.0), full, rise >= 0.25], [2.0, 1.5, 1.0], 0.0)
     return Found(severity, lambda i: f"{values[i]:.0%} of the limit used, usually {middle[i]:.0%}")
 
 
@@ -168,7 +169,7 @@ def _late(rows: Histories, values: Array) -> Found:
 NUMBERS: Mapping[str, tuple[str, Rule]] = {
     "balance": ("balance dropped", _balance),
     "salary": ("salary missed", _salary),
-    "utilisation": ("limit used up", _utilisation),
+    "utilisation": ("limit filling up", _utilisation),
     "overdrafts": ("overdrafts", _overdrafts),
     "days_past_due": ("days past due", _late),
 }
@@ -177,19 +178,28 @@ EVIDENCE = (*NUMBERS, NEWS)
 
 
 def named_columns(frame: pd.DataFrame, given: Mapping[str, str]) -> dict[str, str]:
-    """Which column holds which evidence: as given, else the column of its own name where there is one.
+    """Which column holds which evidence: as given, else the column of its own name where there is a fitting one.
 
     Raises
     ------
     ConfigError
-        If evidence or a column is unknown, or there is none at all.
+        If evidence or a column is unknown.
+    DataError
+        If a column that was given holds no numbers where there must be some.
     """
     for what, name in given.items():
         if what not in EVIDENCE:
             raise unknown("evidence", what, EVIDENCE)
         if name not in frame.columns:
             raise unknown("column", name, map(str, frame.columns))
-    return {what: what for what in EVIDENCE if what in frame.columns} | dict(given)
+        if what != NEWS and not _numeric(frame, name):
+            raise DataError(f"column {name!r} ({what}) holds no numbers; name another, as in {what}=COLUMN")
+    own = {what: what for what in EVIDENCE if what in frame.columns and (what != NEWS) == _numeric(frame, what)}
+    return own | dict(given)
+
+
+def _numeric(frame: pd.DataFrame, name: str) -> bool:
+    return column(frame[name]).values.dtype.kind in "fb"
 
 
 def signals(
@@ -208,16 +218,14 @@ def signals(
     -----
     Each borrower is held against its own last 12 rows, of which at least 4 must be known: balances by a robust z
     (median and median absolute deviation; Iglewicz and Hoaglin 1993), below -3 and at least 30% down; a salary under a
-    quarter (a concern) or 60% of the usual; 90% of a limit used and 15 points more than usual; two overdrafts more than
-    usual. Days past due count from 10 on (a concern from 30, grave from 60). Nothing later than the row is looked at.
+    quarter (a concern) or 60% of the usual; a quarter of a limit more than usual, or 15 points more and 90% of it; two
+    overdrafts more than usual. Days past due count from 10 on (a concern from 30, grave from 60). Nothing later than the row is looked at.
     """
     found: dict[int, list[Signal]] = {}
     for what, name in columns.items():
         if what == NEWS:
             continue
         cells = column(frame[name])
-        if cells.values.dtype.kind not in "fb":
-            raise DataError(f"column {name!r} ({what}) holds no numbers; name another, as in {what}=COLUMN")
         cause, rule = NUMBERS[what]
         values = np.where(cells.present, cells.values, np.nan).astype(np.float64)[rows.order]
         severity, said = rule(rows, values)
@@ -228,5 +236,5 @@ def signals(
         for i in np.flatnonzero(cells.present[rows.order]).tolist():
             for hit in hits(str(cells.values[rows.order[i]]), terms):
                 why = f"{hit.term!r} in: {hit.quote}"
-                found.setdefault(i, []).append(Signal("bad news", hit.weight, why, columns[NEWS], hit.place))
+                found.setdefault(i, []).append(Signal("bad news", float(hit.weight), why, columns[NEWS], hit.place))
     return found

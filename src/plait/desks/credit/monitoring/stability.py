@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -36,6 +36,7 @@ LEVEL = 0.05
 KNOWN = 0.95  # share of a period's outcomes that must be known for it to be judged
 RESAMPLES = 500
 BINS = 10
+FEWEST = 10  # of good and of bad ones that a period must have to be judged
 NAN = float("nan")
 
 
@@ -247,10 +248,14 @@ def moved(
     return Stability(name, index, psi_floor(float(old.sum()), float(new.sum()), len(seen)), chance, change, bins)
 
 
-def corrected(found: Mapping[str, Sequence[Stability]]) -> dict[str, tuple[Stability, ...]]:
-    """p-values of all periods and variables together, after Holm: any false alarm among them is as rare as said."""
-    p = iter(holm(np.array([each.p for part in found.values() for each in part])).tolist())
-    return {name: tuple(replace(each, adjusted=next(p)) for each in part) for name, part in found.items()}
+def corrected(found: Mapping[str, Sequence[Stability]], first: Collection[str]) -> dict[str, tuple[Stability, ...]]:
+    """p-values after Holm: over all that is named by `first` together, and over all other periods together, so that any
+    false alarm in either is as rare as said."""
+    made: dict[str, tuple[Stability, ...]] = {}
+    for family in ([name for name in found if name in first], [name for name in found if name not in first]):
+        p = iter(holm(np.array([each.p for name in family for each in found[name]])).tolist())
+        made |= {name: tuple(replace(each, adjusted=next(p)) for each in found[name]) for name in family}
+    return {name: made[name] for name in found}
 
 
 @dataclass(frozen=True)
@@ -278,13 +283,13 @@ class Performance:
 
 
 def performance(period: str, rows: Population, seed: int = 0) -> Performance:
-    """Judge the score on rows of one period; none of it where under 95% of the outcomes are known, or all are alike."""
+    """Judge the score on rows of one period; not where under 95% of the outcomes are known, or under ten of a kind."""
     bad = np.full(len(rows), NAN) if rows.bad is None else rows.bad
     known = ~np.isnan(bad)
     events = int(bad[known].sum())
     young = known.sum() < KNOWN * len(rows)
     none = Span(NAN)
-    if young or not 0 < events < known.sum():
+    if young or not FEWEST <= events <= known.sum() - FEWEST:
         return Performance(period, len(rows), int(known.sum()), events, none, none, none, bool(young))
     centred = np.array([False, False, True])  # resampling inflates KS, a widest gap
     found = bootstrap(

@@ -42,7 +42,7 @@ class WatchRequest:
     fall: float = asked("number", "Points of such a fall.", default=20.0, least=1)
     most: int = asked("count", "Alerts a day, at most.", default=10, least=1)
     least: float = asked("number", "Priority from which there is an alert.", default=1.5, least=0)
-    again: int = asked("count", "Days without a second alert for the same cause.", default=60, least=0)
+    again: int = asked("count", "Days without a second alert, unless it is a step graver.", default=60, least=0)
     until: str | None = asked("string", "Later rows are not looked at.", default=None, shown="DATE")
 
 
