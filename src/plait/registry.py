@@ -73,6 +73,7 @@ KINDS: dict[str, dict[str, str]] = {
         "auto": "plait.fusion.auto:Auto",
         "bottleneck": "plait.fusion.bottleneck:Bottleneck",
         "early": "plait.fusion.early:Early",
+        "hybrid": "plait.fusion.hybrid:Hybrid",
         "late": "plait.fusion.late:Late",
         "parallel": "plait.fusion.parallel:Parallel",
         "sequence": "plait.fusion.sequence:Sequence",

@@ -107,6 +107,34 @@ def test_late_fits_and_predicts_with_any_sources(loans: tuple[pd.DataFrame, pd.D
     assert np.isfinite(model.predict_proba(gone)).all()
 
 
+# hybrid
+
+
+def test_hybrid_has_a_learner_over_each_source_and_one_over_all(loans: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, test = loans
+    model = fit(train, fusion="hybrid", options=LIGHT)
+    parts = {part.name: part.source for part, _ in model.model_.fitted.parts}
+    together = {"early/lightgbm": None, "table/lightgbm": "table"}
+    apart = {f"{source.name}/linear": source.name for source in model.schema_.sources}
+    assert set(parts.items()) <= set((together | apart).items())
+    assert len(parts) > 2
+    alone = max(auc(fit(train, fusion="early", learner="lightgbm", options=LIGHT), test), 0.65)
+    assert auc(model, test) > alone - 0.02
+
+
+def test_hybrid_of_one_source_asks_both_learners_once(loans: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    model = fit(loans[0].drop(columns=["letter", "balance"]), fusion="hybrid", options=LIGHT)
+    assert {part.name for part, _ in model.model_.fitted.parts} <= {"early/lightgbm", "table/linear"}
+
+
+def test_hybrid_takes_learners_by_name(loans: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    told = {**LIGHT, "hybrid": {"together": "linear", "apart": "linear"}}
+    model = fit(loans[0], fusion="hybrid", options=told)
+    assert {part.learner for part, _ in model.model_.fitted.parts} == {"linear"}
+    with pytest.raises(ConfigError, match="did you mean 'linear'"):
+        fit(loans[0], fusion="hybrid", options={"hybrid": {"apart": "liner"}})
+
+
 # auto
 
 
