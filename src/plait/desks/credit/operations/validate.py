@@ -20,7 +20,9 @@ class ValidateRequest:
     """A run, and where its document goes."""
 
     run: Path = asked("folder", "The folder that `plait credit fit` wrote.", shown="RUN", leading=True)
-    output: Path | None = asked("file", "FILE.html, FILE.md, or a folder for both.", default=None, short="o")
+    output: Path | None = asked(
+        "file", "FILE.html, FILE.md, FILE.json, or a folder for all three.", default=None, short="o"
+    )
     language: str = asked("choice", "Of the document.", default="en", choices=("en", "zh"))
     rules: tuple[str, ...] = asked("names", "Rule packs: us, eu, china; by default all.", default=("us", "eu", "china"))
     rows: int = asked("count", "Declined applications whose reasons are shown.", default=3, least=0, most=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from plait.report.run import Asked
 __all__ = ["Validation", "check_output", "validate"]
 
 Report: TypeAlias = Callable[[Progress], None]
-NAME, ENDINGS = "validation", (".html", ".md")
+NAME, ENDINGS = "validation", (".html", ".md", ".json")
 # What no run can show, at the end of which section.
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "privacy": ("people.origin",),
@@ -76,7 +77,8 @@ class Validation:
         return f"{len(self.red)} red finding(s): {told}" if self.required and told else ""
 
     def write(self, output: Path) -> tuple[Path, ...]:
-        """Write the document: as HTML or Markdown by the ending of a file's name, as both into a folder.
+        """Write the document: as HTML or Markdown, or what was found as JSON, by the ending of a file's name; a folder
+        gets all three.
 
         Raises
         ------
@@ -84,7 +86,8 @@ class Validation:
             If it cannot be written there (`check_output`).
         """
         check_output(output)
-        texts = dict(zip(ENDINGS, (self.html, self.markdown), strict=True))
+        found = json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        texts = dict(zip(ENDINGS, (self.html, self.markdown, found), strict=True))
         if output.suffix and not output.is_dir():
             written = {output: texts[output.suffix]}
         else:
@@ -186,14 +189,16 @@ def check_output(output: Path | None) -> None:
     Raises
     ------
     ConfigError
-        If the ending of the file's name says neither HTML nor Markdown.
+        If the ending of the file's name is none of `ENDINGS`.
     DataError
         If nothing can be written there.
     """
     if output is None or output.is_dir() or not output.suffix:
         return
     if output.suffix not in ENDINGS:
-        raise ConfigError(f"{output}: a validation pack is written as {', '.join(ENDINGS)}, or both into a folder")
+        raise ConfigError(
+            f"{output}: a validation pack is written as {', '.join(ENDINGS)}, or all of them into a folder"
+        )
     check_file(output)
 
 

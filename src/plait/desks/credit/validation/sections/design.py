@@ -10,7 +10,7 @@ from plait.desks.credit.validation.run import CreditRun
 from plait.report.charts import drawn
 from plait.report.network import network_figure
 from plait.report.numbers import count, number, percent
-from plait.report.page import Block, Code, Facts, Pictures, Prose, Section, Subheading, Table
+from plait.report.page import Block, Code, Facts, Prose, Section, Subheading, Table
 
 __all__ = ["part"]
 
@@ -31,7 +31,7 @@ def part(run: CreditRun) -> Part:
                 rows=count(desk.record["blend_rows"]),
             )
         ),
-        Pictures((drawn(network_figure(run.model.model_), say("design.network"), wide=True),)),
+        drawn(network_figure(run.model.model_), say("design.network"), wide=True),
         Subheading(say("design.not_decide")),
         *_kept_out(run),
         Table(say("design.scale"), tuple(say("design.scale_header").split("|")), desk.scale.rows()[1:]),

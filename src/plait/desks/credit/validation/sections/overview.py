@@ -9,7 +9,7 @@ from plait.desks.credit.validation.run import CreditRun
 from plait.report.canvas import axes_of
 from plait.report.charts import drawn
 from plait.report.numbers import between, count, number, percent
-from plait.report.page import Block, Facts, Listing, Notice, Picture, Pictures, Section, Subheading, Table
+from plait.report.page import Block, Facts, Listing, Notice, Picture, Section, Subheading, Table
 
 __all__ = ["part"]
 
@@ -45,7 +45,7 @@ def part(run: CreditRun, others: Sequence[Section], findings: Sequence[Finding])
             )
         ),
         Subheading(say("pack.lights")),
-        Pictures((_lights(run, lights),)),
+        _lights(run, lights),
         Subheading(say("pack.findings")),
     ]
     if findings:

@@ -13,7 +13,7 @@ from plait.desks.credit.validation.findings import Finding, Part, finding
 from plait.desks.credit.validation.run import CreditRun
 from plait.report.charts import drawn
 from plait.report.numbers import count, percent
-from plait.report.page import Block, Facts, Listing, Notice, Pictures, Prose, Section, Subheading
+from plait.report.page import Block, Facts, Listing, Notice, Prose, Section, Subheading
 
 __all__ = ["part"]
 
@@ -41,7 +41,7 @@ def part(run: CreditRun) -> Part:
     blocks: list[Block] = [
         Prose(say("cases.how")),
         Facts(facts),
-        Pictures((drawn(counted(told, run.desk.config.reasons), say("cases.counted"), wide=True),)),
+        drawn(counted(told, run.desk.config.reasons), say("cases.counted")),
     ]
     if run.asked.rows:
         chosen = judged.iloc[_spread(run, declined, run.asked.rows)]
@@ -82,4 +82,4 @@ def _case(run: CreditRun, told: Told) -> Iterator[Block]:
             for reason in told.reasons
         )
     )
-    yield Pictures((drawn(ladder(told, run.desk.config.reasons), say("cases.ladder"), wide=True),))
+    yield drawn(ladder(told, run.desk.config.reasons), say("cases.ladder"))
