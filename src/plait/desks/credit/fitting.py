@@ -113,7 +113,10 @@ def fit_credit(
     }
     unseen = CreditModel(second, first, blend, scale, label, config, record)
     typical = Typical.learned(unseen, late.frame, late.sides)  # of rows as new applicants will be seen
-    return CreditModel(job.evidence(), job.scorecard(), blend, scale, label, config, record, typical)
+    evidence, scorecard = job.evidence(), job.scorecard()
+    again = log_odds_of_default(evidence, label, late.frame, late.sides)
+    blend = blend.anchored(scorecard.log_odds(late.frame), again, late.bad, late.weight)
+    return CreditModel(evidence, scorecard, blend, scale, label, config, record, typical)
 
 
 def meaning_default(outcomes: Array | pd.Series[Any], bad: Json = None) -> Json:
