@@ -295,8 +295,8 @@ def compare(
         told.append(
             "referred rows count nothing: it is not said what a review costs and finds"
             if money.cost_of_review is None
-            else f"assumed: a review costs {money.cost_of_review:g}, finds {money.review_finds:.0%} of the bad ones, and "
-            "approves the others"
+            else f"assumed: a review costs {money.cost_of_review:g}, finds {money.review_finds:.0%} of the bad ones, "
+            "and approves the others"
         )
     return CutOffReport(len(bad), float(weight @ bad / weight.sum()), made, tuple(told))
 
