@@ -72,7 +72,7 @@ def numbers(frame: DataFrame, said: str, what: str, *, missing: bool = False) ->
             raise ConfigError(f"{what} is {said}; it is {allowed}")
         shown = frame[said].iloc[row]
         raise DataError(
-            f"{what} ({said!r}) is {shown!r} in row {row}, and wrong in {int(wrong.sum()):,} of {len(frame):,} rows; "
+            f"{what} ({said!r}) is {shown} in row {row}, and wrong in {int(wrong.sum()):,} of {len(frame):,} rows; "
             f"it is {allowed}"
         )
     return found

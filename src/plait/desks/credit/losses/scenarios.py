@@ -164,7 +164,7 @@ class Scenarios:
         for name, path in scenario.macro.items():
             push += self.sensitivity[name] * (_monthly(path, months, self.normal[name]) - self.normal[name])
         moved = usual * np.exp(push)
-        if any(scenario.factor):
+        if scenario.factor:
             factor = _monthly(scenario.factor, months, 0.0)
             touched = np.arange(months) < 12 * len(scenario.factor)  # behind the path the factor is unknown, not 0
             year = -np.expm1(-12 * moved[:, touched])
