@@ -141,7 +141,9 @@ def run(request: ReasonsRequest, report: Callable[[Progress], None]) -> ReasonsR
     decided = Decided.of(model, frame, sides(model.schema, request.rows.sides))
     declined = np.flatnonzero(decided.prediction > goal)
     some = decided.take(declined[: request.first])
-    told = reasons_of(some, cut_off=goal, most=request.most, places=not request.without_places, report=report)
+    told = reasons_of(
+        some, cut_off=goal, most=request.most, places=() if request.without_places else None, report=report
+    )
     changes = alternatives(some, cut_off=goal, report=report) if request.changes else None
     named = [name for name in model.schema.names("id") if name in frame.columns]
     keys = plain(some.rows[named].to_dict("records")) if named else [{"row": each.row} for each in told]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from plait.desks.credit.reasons.neutral import Typical, cut_off_of
 from plait.desks.credit.reasons.search import Candidate, Picked, candidates, neutralised, search
 from plait.desks.credit.reasons.sentences import Words, check_codes
 from plait.desks.credit.reasons.settings import LANGUAGES, ReasonSettings
-from plait.errors import DataError
+from plait.errors import DataError, unknown
 from plait.explain.cells import explain_cells
 from plait.explain.changed import cells_of
 from plait.explain.explanation import CellShares
@@ -76,7 +76,7 @@ def find_reasons(
     cut_off: float | None = None,
     settings: ReasonSettings | None = None,
     most: int | None = None,
-    places: bool = True,
+    places: Collection[str] | None = None,
     report: Callable[[Progress], None] = unheard,
 ) -> tuple[Told, ...]:
     """Why the desk says no to each of these rows.
@@ -98,7 +98,8 @@ def find_reasons(
     settings, most
         How reasons are told, and how many at most; default: as the model's config says.
     places
-        Whether to look for the places inside letters, accounts, pages and recordings, which costs most.
+        Sources (letters, accounts, pages, recordings) inside whose cells the places that count are looked for, which
+        costs most; default: all.
 
     Returns
     -------
@@ -121,7 +122,7 @@ def reasons_of(
     cut_off: float | None = None,
     settings: ReasonSettings | None = None,
     most: int | None = None,
-    places: bool = True,
+    places: Collection[str] | None = None,
     report: Callable[[Progress], None] = unheard,
 ) -> tuple[Told, ...]:
     """As `find_reasons`, of rows that were read already."""
@@ -134,7 +135,11 @@ def reasons_of(
     goal = cut_off_of(model) if cut_off is None else cut_off
     among = candidates(decided, typical, settings, barred(model))
     picked = search(decided, typical, among, most=settings.most if most is None else most, report=report)
-    teller = _Teller(decided, typical, among, settings, _located(decided, among, picked, report) if places else {})
+    for source in places or ():
+        if source not in decided.alone:
+            raise unknown("source to look into", source, decided.alone)
+    looked = [each for each in among if each.alone and (places is None or each.source in places)]
+    teller = _Teller(decided, typical, among, settings, _located(decided, looked, among, picked, report))
     points = model.points
     return tuple(
         Told(
@@ -157,24 +162,26 @@ def barred(model: CreditModel) -> frozenset[str]:
 
 
 def _located(
-    decided: Decided, among: Sequence[Candidate], picked: Sequence[Picked], report: Callable[[Progress], None]
+    decided: Decided,
+    looked: Sequence[Candidate],
+    among: Sequence[Candidate],
+    picked: Sequence[Picked],
+    report: Callable[[Progress], None],
 ) -> dict[tuple[int, str], CellShares]:
     """What the places of the named sources' cells add to the evidence model's log-odds, by row and source."""
     found = {}
-    for i, candidate in enumerate(among):
-        room = decided.rooms[candidate.source]
-        if not candidate.alone or not hasattr(room, "places"):
+    for candidate in looked:
+        which, there = among.index(candidate), decided.batches.sources[candidate.source].present
+        rows = np.array([row for row, own in enumerate(picked) if which in own.which and there[row]], np.int64)
+        if not len(rows) or not hasattr(decided.rooms[candidate.source], "places"):
             continue
-        there = decided.batches.sources[candidate.source].present
-        rows = np.array([row for row, own in enumerate(picked) if i in own.which and there[row]], np.int64)
-        if len(rows):
 
-            def named(now: Progress, source: str = candidate.source) -> None:
-                report(replace(now, stage=f"places in {source}"))
+        def named(now: Progress, source: str = candidate.source) -> None:
+            report(replace(now, stage=f"places in {source}"))
 
-            some = decided.take(rows).evidence
-            for cell in explain_cells(some, sources=[candidate.source], progress=named):
-                found[int(rows[cell.row]), candidate.source] = masked_cell(cell)
+        some = decided.take(rows).evidence
+        for cell in explain_cells(some, sources=[candidate.source], progress=named):
+            found[int(rows[cell.row]), candidate.source] = masked_cell(cell)
     return found
 
 
