@@ -175,7 +175,7 @@ def test_unknown_outcomes_are_left_out_and_said() -> None:
     assert "are not known" in str(found)
     with pytest.raises(DataError, match="no outcome is known"):
         swap_sets(old, new, np.full(2_000, np.nan), old_cut=0.15)
-    with pytest.raises(InputError, match="1 .bad., 0 .good. or missing"):
+    with pytest.raises(InputError, match=r"1 \(bad\), 0 \(good\) or missing"):
         swap_sets(old, new, bad + 1, old_cut=0.15)
 
 

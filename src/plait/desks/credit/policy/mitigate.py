@@ -119,12 +119,15 @@ class Mitigation:
     ----------
     least, margin
         The ratio asked for, and how much more of it validation rows have to show.
+    failed
+        Ways by which nothing could be fitted, and why.
     """
 
     tried: tuple[Tried, ...]
     chosen: int | None
     least: float
     margin: float
+    failed: Mapping[str, str]
 
     @property
     def best(self) -> Tried | None:
@@ -159,7 +162,7 @@ class Mitigation:
     def __str__(self) -> str:
         asked = f"a four-fifths ratio of {self.least + self.margin:g} or more"
         told = f"* the best that ranks of those with {asked}" if self.best else f"no way reaches {asked}"
-        return "\n".join([*aligned(self.rows()), told])
+        return "\n".join([*aligned(self.rows()), told, *(f"{way}: {why}" for way, why in self.failed.items())])
 
     def to_json(self) -> Json:
         """All of it as what `json.dumps` accepts; undefined numbers are null."""
@@ -213,12 +216,19 @@ def search(
     if not ways or ways[0] != Way():
         raise ConfigError("the first way is the model as it is")
     kept = {name: _big(codes) for name, codes in valid.groups.items()}
-    chances: list[Array] = []
+    chances: dict[Way, Array] = {}
+    failed: dict[str, str] = {}
     offsets = np.zeros(len(train.bad))
     for step, way in enumerate(ways):
         report(Progress("alternatives", step, len(ways)))
-        scorer = fit(way.without, train.weight * reweighed(train.bad, offsets, way.strength, train.weight))
-        chances.append(np.asarray(scorer(valid.frame), np.float64))
+        try:
+            scorer = fit(way.without, train.weight * reweighed(train.bad, offsets, way.strength, train.weight))
+        except DataError as error:  # of what is left, nothing can be learned
+            if not step:
+                raise
+            failed[str(way)] = str(error)
+            continue
+        chances[way] = np.asarray(scorer(valid.frame), np.float64)
         if not step:
             offsets = prices(train, np.asarray(approve(scorer(train.frame)), np.bool_))
 
@@ -228,18 +238,18 @@ def search(
         share = (weight @ approved) / weight.sum(-1)
         return np.stack([roc_auc(bad, chance, weight), share, *ratios], axis=-1)
 
-    names = {str(i): chance for i, chance in enumerate(chances)}
+    names = {str(way): chance for way, chance in chances.items()}
     found = bootstrap(figures, valid.bad, names, weight=valid.weight, resamples=resamples, seed=seed)
     made = []
-    for i, way in enumerate(ways):
-        value = found.interval(str(i))
+    for way in chances:
+        value = found.interval(str(way))
         ratios = {name: value.at(2 + j) for j, name in enumerate(kept)}
         passes = all(ratio.value >= least + margin for ratio in ratios.values())
-        cost = found.difference(str(i), "0").at(0)
+        cost = found.difference(str(way), str(ways[0])).at(0)
         made.append(Tried(way, value.at(0), cost, ratios, float(value.value[1]), passes))
     good = [i for i, each in enumerate(made) if each.passes]
     chosen = max(good, key=lambda i: made[i].roc_auc.value) if good else None
-    return Mitigation(tuple(made), chosen, least, margin)
+    return Mitigation(tuple(made), chosen, least, margin, failed)
 
 
 def prices(rows: Sample, approved: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
