@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.runner import Beside, Measured, Report, main
-from plait.calc.transitions import after, cohort_counts, matrix_of
+from plait.calc.transitions import cohort_counts, matrix_of
 from plait.calc.vasicek import conditional_pd, factor_of, fit_factor
 from plait.contracts import Array
 from plait.data.public import lendingclub
+from plait.data.samples import ratings, ratings_oracle
 from plait.desks.credit.config import Config
 from plait.desks.credit.cycle import Cycle, periods_of
 from plait.desks.credit.fitting import fit_credit
@@ -26,12 +27,12 @@ from plait.desks.credit.grades import MasterScale
 from plait.desks.credit.migration import migrate
 from plait.desks.credit.panel import panel_of
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 TEXTS = ["desc", "title", "emp_title"]
 SETTINGS = {"evidence": {"fusion": "early", "learner": "lightgbm"}}
-NAMES = ("A", "B", "C", "D")
-RATES = np.array([[-0.09, 0.08, 0.008, 0.002], [0.05, -0.18, 0.11, 0.02], [0.01, 0.12, -0.30, 0.17], [0, 0, 0, 0.0]])
-MONTHS, GONE, HOLES = 96, 0.01, 0.05  # of a made panel: length, withdrawn a month, rows missing
-FIRMS, PANELS, HISTORIES = (100, 400, 1600), 24, 60
+FIRMS, PANELS, HISTORIES = (200, 600, 1800), 24, 60  # firms of a made panel; how many samples of each kind
 
 
 def run(seed: int) -> Report:
@@ -41,8 +42,7 @@ def run(seed: int) -> Report:
     model = fit_credit(train, train[data.target], time=data.time, config=Config.of(SETTINGS), seed=seed, n_jobs=1)
     chance, bad = model.score(test).pd, test[data.target].to_numpy(np.float64)
     report = grade_report(model.scale, chance, bad, seed=seed)
-    scored = model.score(train).pd
-    edges = np.unique(np.quantile(scored, np.linspace(0.1, 0.9, 9)))
+    edges = np.unique(np.quantile(chance, np.linspace(0.1, 0.9, 9)))  # of the very rows: no baseline could be more even
     tens = grade_report(MasterScale.of({"edges": edges.tolist()}), chance, bad, seed=seed)
     months = periods_of(test[data.time].to_numpy("datetime64[s]").astype(np.float64), "month")
     quarters = periods_of(train[data.time].to_numpy("datetime64[s]").astype(np.float64), "quarter")
@@ -139,13 +139,13 @@ def vintages(
 
 def moved(seed: int) -> tuple[Measured, ...]:
     """Error of yearly matrices, and of PDs of a year, from made panels: rows in disorder, with holes."""
-    true, made = after(RATES, 1), []
+    (_, true), made = ratings_oracle(), []
     for firms in FIRMS:
         whole: dict[str, list[float]] = {"duration": [], "cohort": [], "naive": []}
         default: dict[str, list[float]] = {name: [] for name in whole}
         for each in range(PANELS):
-            frame = panel(firms, [seed, 3, firms, each])
-            found = migrate(frame, "firm", "month", "grade", order=NAMES[:-1], resamples=0, years=1)
+            frame = ratings(firms, seed=1000 * seed + each)
+            found = migrate(frame, "firm", "month", "grade", resamples=0, years=1)
             for name, matrix in (("duration", found.duration), ("cohort", found.cohort), ("naive", stayed(frame))):
                 whole[name].append(float(np.abs(matrix - true)[:-1].sum() / len(true[:-1])))
                 default[name].append(float(np.sqrt(np.mean((matrix - true)[:-1, -1] ** 2))))
@@ -157,26 +157,11 @@ def moved(seed: int) -> tuple[Measured, ...]:
     return tuple(made)
 
 
-def panel(firms: int, seed: list[int]) -> pd.DataFrame:
-    """A panel by month: grades of a known generator, 1% withdrawn a month, 5% of the rows missing, in disorder."""
-    rng = np.random.default_rng(seed)
-    cumulated = np.cumsum(after(RATES, 1 / 12), axis=1)
-    state, here, parts = rng.integers(0, 3, firms), np.ones(firms, bool), []
-    for month in range(MONTHS + 1):
-        seen = here & ((rng.random(firms) > HOLES) | (state == 3))
-        parts.append(pd.DataFrame({"firm": np.flatnonzero(seen), "month": month, "state": state[seen]}))
-        here &= (state != 3) & (rng.random(firms) > GONE)
-        state = np.where(here, (rng.random(firms)[:, None] > cumulated[state]).sum(1), state)
-    frame = pd.concat(parts).sample(frac=1, random_state=int(rng.integers(2**31)))
-    frame["month"] = (np.datetime64("2015-01") + frame["month"].to_numpy()).astype("datetime64[ns]")
-    return frame.assign(grade=np.array(NAMES, object)[frame["state"]])
-
-
-def stayed(frame: pd.DataFrame) -> Array:
+def stayed(frame: DataFrame) -> Array:
     """The naive matrix: by cohort, who is gone a year later counts as unchanged."""
-    found = panel_of(frame, "firm", "month", "grade", order=NAMES[:-1])
+    found = panel_of(frame, "firm", "month", "grade")
     begins = np.arange(found.first, found.last - 11, 12, dtype=np.float64)
-    counts = cohort_counts(found.spells, begins, len(NAMES), 12).sum(0)
+    counts = cohort_counts(found.spells, begins, len(found.names), 12).sum(0)
     return matrix_of(counts[:, :-1] + np.diag(counts[:, -1]))
 
 

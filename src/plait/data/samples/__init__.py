@@ -9,10 +9,12 @@ from plait.data.samples.dossiers import dossiers, dossiers_oracle
 from plait.data.samples.everything import everything
 from plait.data.samples.films import films
 from plait.data.samples.histories import payments, payments_oracle, payments_side
+from plait.data.samples.loan_book import loan_book, loan_book_oracle
 from plait.data.samples.loans import loans, loans_oracle
 from plait.data.samples.meshes import meshes
 from plait.data.samples.mixed import mixed
 from plait.data.samples.planted import planted
+from plait.data.samples.ratings import ratings, ratings_oracle
 from plait.data.samples.rings import transfers, transfers_rings
 from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
@@ -30,6 +32,8 @@ __all__ = [
     "dossiers_oracle",
     "everything",
     "films",
+    "loan_book",
+    "loan_book_oracle",
     "loans",
     "loans_oracle",
     "meshes",
@@ -38,6 +42,8 @@ __all__ = [
     "payments_oracle",
     "payments_side",
     "planted",
+    "ratings",
+    "ratings_oracle",
     "statements",
     "statements_oracle",
     "transfers",
