@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from plait.judgement.fairness import Decided, fairness_of
 from plait.judgement.groups import groups_of
 from plait.metrics.classification import roc_auc
 from plait.metrics.intervals import bootstrap
+from plait.metrics.shown import Span
 
 FIT, CHOOSE, JUDGE = 2_500, 1_500, 2_000
 SEEDS = 20
@@ -57,7 +58,7 @@ class Judged:
     search: Mitigation
     before: float
     after: float
-    cost: tuple[float, float, float]
+    cost: Span
     approved: tuple[float, float]
 
 
@@ -76,36 +77,43 @@ def sample(frame: pd.DataFrame) -> Sample:
     return Sample(frame, frame["default"].to_numpy(np.float64), {"origin": codes}, np.ones(len(frame)))
 
 
-def judge(seed: int, *, fair: bool) -> Judged:
-    """Search on the first two parts of the rows, fit the choice on both, and judge on the third."""
+def parts(seed: int, *, fair: bool) -> tuple[Sample, Sample, Sample, Sample]:
+    """Rows to fit, to choose, both together, and to judge."""
     frame = samples.biased(FIT + CHOOSE + JUDGE, seed, fair=fair)
-    train, valid, test = np.split(np.arange(len(frame)), [FIT, FIT + CHOOSE])
-    parts = [sample(frame.iloc[rows]) for rows in (train, valid, test)]
+    ends = ((0, FIT), (FIT, FIT + CHOOSE), (0, FIT + CHOOSE), (FIT + CHOOSE, len(frame)))
+    train, valid, both, test = (sample(frame.iloc[first:last]) for first, last in ends)
+    return train, valid, both, test
 
-    def approve(chance: Array) -> Array:
-        return chance <= CUT
 
+def judge(seed: int) -> Judged:
+    """Search on the first two parts of the rows, fit the choice on both, and judge on the third."""
+    train, valid, both, test = parts(seed, fair=False)
     found = search(
-        lambda without, weight: fitted(parts[0].frame, without, weight),
-        parts[0],
-        parts[1],
+        lambda without, weight: fitted(train.frame, without, weight),
+        train,
+        valid,
         ways_of(["district"], (0.6, 0.75, 0.85)),
-        approve=approve,
+        approve=lambda chance: chance <= CUT,
         least=LEAST,
         resamples=0,
         seed=seed,
     )
-    both = sample(frame.iloc[: FIT + CHOOSE])
     plainly = fitted(both.frame, (), both.weight)
     way = found.best.way if found.best else Way()
-    offsets = prices(both, approve(plainly(both.frame)))
-    weight = reweighed(both.bad, offsets, way.strength, both.weight)
+    offsets = prices(both, plainly(both.frame) <= CUT)
+    weight = both.weight * reweighed(both.bad, offsets, way.strength, both.weight)
     chosen = plainly if way == Way() else fitted(both.frame, way.without, weight)
-    scores = {"as it is": plainly(parts[2].frame), "mitigated": chosen(parts[2].frame)}
-    apart = bootstrap(roc_auc, parts[2].bad, scores, resamples=500, seed=seed).difference("mitigated", "as it is")
-    ratios = [four_fifths(parts[2], chance) for chance in scores.values()]
-    shares = [float(approve(chance).mean()) for chance in scores.values()]
-    return Judged(found, ratios[0], ratios[1], tuple(map(float, apart)), (shares[0], shares[1]))  # type: ignore[arg-type]
+    scores = {"as it is": plainly(test.frame), "mitigated": chosen(test.frame)}
+    apart = bootstrap(roc_auc, test.bad, scores, resamples=500, seed=seed).difference("mitigated", "as it is")
+    ratios = [four_fifths(test, chance) for chance in scores.values()]
+    shares = [float((chance <= CUT).mean()) for chance in scores.values()]
+    return Judged(found, ratios[0], ratios[1], Span.of(apart), (shares[0], shares[1]))
+
+
+def counterpart(seed: int) -> float:
+    """The ratio by origin of a model of the fair counterpart, as it is."""
+    _, _, both, test = parts(seed, fair=True)
+    return four_fifths(test, fitted(both.frame, (), both.weight)(test.frame))
 
 
 def four_fifths(rows: Sample, chance: Array) -> float:
@@ -117,62 +125,54 @@ def four_fifths(rows: Sample, chance: Array) -> float:
 
 def run(seed: int) -> Report:
     """Twenty pairs of sets of different seeds."""
-    biased, fair = ([judge(seed + i, fair=each) for i in range(SEEDS)] for each in (False, True))
-    refused, counter = (sum(each.before < LEAST for each in side) for side in (biased, fair))
-    mended, kept = (sum(each.after >= LEAST for each in side) for side in (biased, fair))
-    costs = np.array([each.cost[0] for each in biased])
+    biased = [judge(seed + i) for i in range(SEEDS)]
+    fair = [counterpart(seed + i) for i in range(SEEDS)]
+    refused, counter = sum(each.before < LEAST for each in biased), sum(ratio < LEAST for ratio in fair)
+    costs = np.array([each.cost.value for each in biased])
     spread = 1.96 * costs.std(ddof=1) / np.sqrt(SEEDS)
-    first = biased[0]
+    mean = float(costs.mean())
     ways = [str(each.search.best.way) if each.search.best else "none passes" for each in biased]
-    flagged = [check_columns(name_or, ProhibitedSettings()) for name_or in (BLOCKED, INNOCENT)]
-    known = {data.__name__: data().frame for data in (german_credit, taiwan_credit, lendingclub)}
-    found = {
-        name: [each.column for each in check_columns(frame.columns, ProhibitedSettings(), frame)]
-        for name, frame in known.items()
-    }
+    blocked, wronged = (len(check_columns(names, ProhibitedSettings())) for names in (BLOCKED, INNOCENT))
+    named = []
+    for data in (german_credit, taiwan_credit, lendingclub):
+        frame = data().frame
+        columns = [each.column for each in check_columns(frame.columns, ProhibitedSettings(), frame)]
+        named.append(f"{data.__name__}: {', '.join(columns) or 'none'}")
+    beside = {"fair counterpart": Beside(float(np.mean(fair)), min(fair), max(fair))}
     return Report(
         data=f"plait.samples.biased: made, table and letter, {SEEDS} seeds; lists of names written for this; the "
         "columns of three public data sets",
-        split=f"{FIT:,} rows to fit, {CHOOSE:,} to choose, both to fit the choice, {JUDGE:,} to judge; approved up to a "
-        f"probability of default of {CUT}",
+        split=f"{FIT:,} rows to fit, {CHOOSE:,} to choose, both to fit the choice, {JUDGE:,} to judge; approved up to "
+        f"a probability of default of {CUT}",
         figures=(
-            Measured(f"refused at {LEAST:g}, of {SEEDS}", refused, unit="runs", baselines={"fair": Beside(counter)}),
-            Measured(f"pass after mitigation, of {SEEDS}", mended, unit="runs", baselines={"fair": Beside(kept)}),
-            _mean("four-fifths ratio as it is", [each.before for each in biased], [each.before for each in fair]),
-            _mean("four-fifths ratio after", [each.after for each in biased], [each.after for each in fair]),
             Measured(
-                "ROC AUC by mitigation, mean of the seeds",
-                float(costs.mean()),
-                float(costs.mean() - spread),
-                float(costs.mean() + spread),
-                "ROC AUC",
-                {"fair": Beside(float(np.mean([each.cost[0] for each in fair])))},
+                f"refused at {LEAST:g}, of {SEEDS}",
+                refused,
+                unit="runs",
+                baselines={"fair counterpart": Beside(counter)},
             ),
-            Measured("ROC AUC by mitigation, first seed", *first.cost, "ROC AUC"),
-            _mean("approved as it is", [each.approved[0] for each in biased], [each.approved[0] for each in fair]),
-            _mean("approved after", [each.approved[1] for each in biased], [each.approved[1] for each in fair]),
-            Measured(f"prohibited names blocked, of {len(BLOCKED)}", len(flagged[0]), unit="names"),
-            Measured(f"innocent names blocked, of {len(INNOCENT)}", len(flagged[1]), unit="names"),
+            Measured(f"pass after mitigation, of {SEEDS}", sum(e.after >= LEAST for e in biased), unit="runs"),
+            _mean("four-fifths ratio as it is", [each.before for each in biased], beside),
+            _mean("four-fifths ratio after mitigation", [each.after for each in biased]),
+            Measured("ROC AUC after minus before, mean of the seeds", mean, mean - spread, mean + spread, "ROC AUC"),
+            Measured("ROC AUC after minus before, first seed", *biased[0].cost, "ROC AUC"),
+            _mean("approved as it is", [each.approved[0] for each in biased]),
+            _mean("approved after mitigation", [each.approved[1] for each in biased]),
+            Measured(f"prohibited names blocked, of {len(BLOCKED)}", blocked, unit="names"),
+            Measured(f"innocent names blocked, of {len(INNOCENT)}", wronged, unit="names"),
         ),
         notes=(
             "ways chosen: " + ", ".join(f"{way} ({ways.count(way)})" for way in dict.fromkeys(ways)),
-            "blocked of public data sets: "
-            + "; ".join(f"{name}: {', '.join(c) or 'none'}" for name, c in found.items()),
+            "blocked of public data sets: " + "; ".join(named),
             "ROC AUC is that of the recorded outcomes, which carry the bias: what is lost is partly the bias itself",
         ),
     )
 
 
-def _mean(what: str, biased: Sequence[float], fair: Sequence[float]) -> Measured:
+def _mean(what: str, values: Sequence[float], baselines: Mapping[str, Beside] | None = None) -> Measured:
     """The mean over seeds, from the lowest to the highest."""
-    return Measured(
-        f"{what}, mean of the seeds (lowest to highest)",
-        float(np.mean(biased)),
-        min(biased),
-        max(biased),
-        "share",
-        {"fair": Beside(float(np.mean(fair)), min(fair), max(fair))},
-    )
+    told = f"{what}, mean of the seeds (lowest to highest)"
+    return Measured(told, float(np.mean(values)), min(values), max(values), "share", baselines or {})
 
 
 if __name__ == "__main__":

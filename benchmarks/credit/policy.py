@@ -125,13 +125,13 @@ def run(seed: int) -> Report:
         figures=tuple(figures),
         notes=(
             about,
-            f"a good loan earns {MARGIN:.0%} of its amount and a bad one loses {LGD:.0%} (assumed); profit is that of an "
-            "application, in USD, 0 where it is declined",
+            f"a good loan earns {MARGIN:.0%} of its amount and a bad one loses {LGD:.0%} (assumed); profit is that of "
+            "an application, in USD, 0 where it is declined",
             "swap sets: the scorecard approves 70%, the blend as many",
-            f"reject inference: {ROWS:,} applications a seed, {SEEDS} seeds (lowest to highest), 40% declined by a model "
-            "fitted on others, one decision in ten overruled; the model in question reads the table alone. First figure: "
-            "the old model read the same columns; beside it: it read letter and account, too. Bad rate of the declined: "
-            f"{truths[0]:.1%} and {truths[1]:.1%}",
+            f"reject inference: {ROWS:,} applications a seed, {SEEDS} seeds (lowest to highest), 40% declined by a "
+            "model fitted on others, one decision in ten overruled; the model in question reads the table alone. First "
+            "figure: the old model read the same columns; beside it: it read letter and account, too. Bad rate of the "
+            f"declined: {truths[0]:.1%} and {truths[1]:.1%}",
         ),
     )
 
@@ -139,7 +139,9 @@ def run(seed: int) -> Report:
 def _rule(name: str, rules: CutOffReport) -> Measured:
     base, *_ = rules.outcomes
     own, first = rules.outcomes[name], rules.outcomes[base]
-    assert own.profit and own.beyond and first.profit
+    assert own.profit is not None
+    assert own.beyond is not None
+    assert first.profit is not None
     what = f"{name}: profit of an application, {own.approved.value:.1%} approved, {own.bad_rate.value:.1%} of them bad"
     return Measured(what, *own.profit, "USD", {base: Beside(*first.profit, *own.beyond)})
 
