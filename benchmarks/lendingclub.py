@@ -78,15 +78,18 @@ def divided(data: Dataset, known: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     return (train[train["outcome_known"] < test["issue_d"].min()] if known else train), test
 
 
+def tabular(frame: pd.DataFrame) -> pd.DataFrame:
+    """What the plain baselines read of the table: all but texts and roles, the first credit line as an age in years."""
+    age = (frame["issue_d"] - frame["earliest_cr_line"]).dt.days / 365.25
+    dropped = ["issue_d", "outcome_known", "earliest_cr_line", "charged_off", *TEXTS]
+    return frame.drop(columns=dropped).assign(credit_age=age)
+
+
 def plain(known: bool, seed: int) -> dict[str, Scores]:
     """Log-odds of the plain baselines on the test rows."""
     train, test = divided(lendingclub(), known)
     y = train["charged_off"].to_numpy(np.float64)
-    tables = []
-    for frame in (train, test):
-        age = (frame["issue_d"] - frame["earliest_cr_line"]).dt.days / 365.25
-        dropped = ["issue_d", "outcome_known", "earliest_cr_line", "charged_off", *TEXTS]
-        tables.append(frame.drop(columns=dropped).assign(credit_age=age))
+    tables = [tabular(frame) for frame in (train, test)]
     told = [baselines.joined(frame, TEXTS) for frame in (train, test)]
     members = {
         "LightGBM": baselines.boosted(tables[0], y, tables[1], seed=seed, n_jobs=THREADS),

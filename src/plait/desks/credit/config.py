@@ -29,8 +29,8 @@ SECTIONS = ("blend", "evidence", "grades", "loss", "policy", "prohibited", "reas
 class EvidenceSettings:
     """How the evidence model is fitted: arguments of `plait.Classifier`.
 
-    By default hybrid: past to future it ranked better than late fusion, in the time of late fusion, on made applications
-    and on LendingClub's training rows (docs/desks/credit/evidence.md).
+    By default hybrid: past to future it ranked better than late fusion in the same time, on made applications and on
+    LendingClub's training rows (docs/desks/credit/evidence.md).
     """
 
     fusion: str = "hybrid"
