@@ -126,7 +126,7 @@ def run(request: ScorecardRequest, report: Callable[[Progress], None]) -> Scorec
         auc, apart = _judged(fitted.log_odds(test), outcome(test), _weight(test, request), request.seed)
     write_scorecard(fitted, folder / "scorecard.json", "json")
     write_scorecard(fitted, folder / "scorecard.sql", "sql", keys=schema.names("id"))
-    write_edits(folder / "bins.yaml", fitted.binned, {name: edit.use for name, edit in settings.bins.items()})
+    write_edits(folder / "bins.yaml", fitted, settings.bins)
     draw_scorecard(fitted, folder)
     held = 0 if division.test is None else len(division.test)
     return ScorecardResult(fitted, len(division.train), held, auc, apart, folder)

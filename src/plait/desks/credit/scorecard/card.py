@@ -45,7 +45,9 @@ class Variable:
     coefficient
         What a unit of weight of evidence adds to the log-odds of default: below 0.
     standard_error, p_value
-        Of the coefficient, by Wald; they take the bins as given.
+        Of the coefficient, by Wald; they take the bins as given, though these were found on the same rows.
+    crossed_p_value
+        The p-value where no row's evidence comes from bins that have seen it; the choice of variables goes by this one.
     mean_woe
         Mean weight of evidence of the training rows.
     """
@@ -54,6 +56,7 @@ class Variable:
     coefficient: float
     standard_error: float
     p_value: float
+    crossed_p_value: float
     mean_woe: float
 
     @property
@@ -73,13 +76,14 @@ class Variable:
             "coefficient": self.coefficient,
             "standard_error": self.standard_error,
             "p_value": self.p_value,
+            "crossed_p_value": self.crossed_p_value,
             "mean_woe": self.mean_woe,
         }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """The variable that was written down."""
-        named = ("coefficient", "standard_error", "p_value", "mean_woe")
+        named = ("coefficient", "standard_error", "p_value", "crossed_p_value", "mean_woe")
         return cls(Bins.from_json(saved["bins"]), *(float(saved[name]) for name in named))
 
 
@@ -224,7 +228,8 @@ class Scorecard:
             lines += [
                 "",
                 f"{each.name}: IV {number(bins.iv)}, coefficient {each.coefficient:+.3f} "
-                f"(standard error {each.standard_error:.3f}, p {chance(each.p_value)})",
+                f"(standard error {each.standard_error:.3f}), p {chance(each.p_value)}, "
+                f"crossed {chance(each.crossed_p_value)}",
             ]
             if not bins.monotone:
                 lines[-1] += f"; not monotone: {bins.why_not_monotone}"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
 from plait.contracts import Json
 from plait.data.files import replacing
-from plait.desks.credit.scorecard.binned import TRENDS, Bins, Trend
+from plait.desks.credit.scorecard.binned import TRENDS, Trend
 from plait.desks.credit.scorecard.cells import level
 from plait.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from plait.desks.credit.scorecard.card import Scorecard
 
 __all__ = ["USES", "Edit", "Use", "as_special", "edits_of", "read_edits", "write_edits"]
 
@@ -30,6 +33,7 @@ HEAD = """\
 #   special: {name: [-1]}  codes that are no values, each name a bin of its own
 #   trend: NAME            of the bad rate where edges are to be found: monotone, rising, falling, peak, valley, any
 #   use: NAME              chosen (if it says enough; the default), always, never
+# Variables that were left out stand here as never; take that line away to have them judged again.
 """
 
 
@@ -179,23 +183,25 @@ def read_edits(path: str | Path) -> dict[str, Edit]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def write_edits(path: str | Path, bins: Iterable[Bins], uses: Mapping[str, Use]) -> None:
-    """Write bins as they are, so that the next fit has the same ones, and `uses` by variable where said."""
-    lines = [HEAD]
-    bins = tuple(bins)
-    for each in bins:
-        found = Edit(
-            edges=None if each.kind == "levels" else each.edges,
-            levels=each.groups if each.kind == "levels" else None,
-            special=each.special or None,
-            trend=each.trend if each.kind != "levels" and each.trend != "monotone" else None,
-            use=uses.get(each.name, "chosen"),
+def write_edits(path: str | Path, scorecard: Scorecard, edits: Mapping[str, Edit]) -> None:
+    """Write a scorecard's bins and choice, so that the next fit has the same ones; `edits` are those it was made with.
+
+    Candidates that were left out stand there with ``use: never``.
+    """
+    chosen = {each.name for each in scorecard.variables}
+    told = {name: edit for name, edit in edits.items() if name not in chosen}
+    for bins in scorecard.binned:
+        said = edits.get(bins.name, Edit())
+        told[bins.name] = Edit(
+            edges=None if bins.kind == "levels" else bins.edges,
+            levels=bins.groups if bins.kind == "levels" else None,
+            special=bins.special or None,
+            trend=bins.trend if bins.kind != "levels" and bins.trend != "monotone" else None,
+            use=said.use if bins.name in chosen else "never",
         )
-        lines.append(_yaml(each.name, found))
-    apart = uses.keys() - {each.name for each in bins}
-    lines += [_yaml(name, Edit(use=uses[name])) for name in sorted(apart) if uses[name] != "chosen"]
+    order = dict.fromkeys([*(bins.name for bins in scorecard.binned), *sorted(told)])
     with replacing(path) as beside:
-        beside.write_text("\n".join(lines), "utf-8")
+        beside.write_text("\n".join([HEAD, *(_yaml(name, told[name]) for name in order)]), "utf-8")
 
 
 def _yaml(name: str, edit: Edit) -> str:

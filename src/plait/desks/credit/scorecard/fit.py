@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import erfc, expit
 
 from plait.contracts import Array, Progress
 from plait.contracts.crossing import unheard
 from plait.data.frame import as_frame, seconds
+from plait.data.splits import folds
 from plait.desks.credit.scorecard.binned import Bins, Floats
 from plait.desks.credit.scorecard.bins import find_bins
 from plait.desks.credit.scorecard.card import LeftOut, Scorecard, Variable
-from plait.desks.credit.scorecard.cells import Kind, kind_of, read
+from plait.desks.credit.scorecard.cells import Cells, Kind, Levels, kind_of, read
 from plait.desks.credit.scorecard.edits import Edit
 from plait.desks.credit.scorecard.settings import ScorecardSettings
 from plait.errors import DataError, unknown
@@ -27,6 +29,7 @@ __all__ = ["fit_scorecard"]
 
 STEPS = 100  # of Newton's method
 NEAR = 1e-10  # a step no longer than this is the last
+FOLDS = 5
 
 
 def fit_scorecard(
@@ -45,6 +48,10 @@ def fit_scorecard(
     cannot be binned; too little information value; weights of evidence that say what a better variable says; signs
     against the variable's own bins, the farthest first; p-values that are too large, the largest first.
 
+    Signs and p-values are also asked of the same regression on weights of evidence by bins that were found on four
+    fifths of the rows and say something of the last one. Bins chosen on the rows that they are judged by make noise
+    significant: of 1,000 rows, it takes them in often.
+
     Parameters
     ----------
     frame
@@ -60,8 +67,8 @@ def fit_scorecard(
 
     Notes
     -----
-    Standard errors are Wald's, from the Fisher information of the final regression. They take the bins as given, which
-    were found on the same rows: p-values are smaller than those of variables fixed beforehand.
+    Standard errors and p-values are Wald's, from the Fisher information of the final regression, and take its bins as
+    given; the crossed p-values do not, and decide.
 
     Raises
     ------
@@ -88,7 +95,7 @@ def fit_scorecard(
                 raise unknown(f"variable of {where}", name, names)
     found = _binned(rows, names, settings, report)
     report(Progress("weigh", 0, 1))
-    chosen, fitted = _chosen(found, rows, settings)
+    chosen, fitted, crossed = _chosen(found, rows, settings)
     report(Progress("weigh", 1, 1))
     if not chosen:
         why = "; ".join(f"{each.name}: {each.why}" for each in found.left_out[:3])
@@ -99,6 +106,7 @@ def fit_scorecard(
             coefficient=float(fitted.coefficients[i + 1]),
             standard_error=float(fitted.errors[i + 1]),
             p_value=float(fitted.p_values[i + 1]),
+            crossed_p_value=float(crossed.p_values[i + 1]),
             mean_woe=float(np.average(found.woe[name], weights=rows.weight)),
         )
         for i, name in enumerate(chosen)
@@ -137,9 +145,10 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Found:
-    """Variables that can enter, with their weights of evidence by row; and what is left out."""
+    """Variables that can enter, with their cells and weights of evidence by row; and what is left out."""
 
     bins: dict[str, Bins]
+    cells: dict[str, Cells]
     woe: dict[str, Floats]
     always: frozenset[str]
     left_out: list[LeftOut]
@@ -154,7 +163,7 @@ def _binned(
 ) -> _Found:
     """Bin every candidate; those with too little to say are left out already."""
     always = frozenset(name for name, edit in settings.bins.items() if edit.use == "always")
-    found = _Found({}, {}, always, [], [])
+    found = _Found({}, {}, {}, always, [], [])
     for done, name in enumerate(names):
         report(Progress("bins", done, len(names)))
         edit = settings.bins.get(name, Edit())
@@ -166,6 +175,9 @@ def _binned(
         bins, note = find_bins(name, kind, cells, rows.bad, rows.weight, settings)
         found.bins[name] = bins
         found.notes.extend([note] if note else [])
+        if not bins.woe.any():
+            found.leave(name, "no bin differs from the others")
+            continue
         if name not in always and bins.iv < settings.min_iv:
             found.leave(name, f"information value {number(bins.iv)} is below {settings.min_iv:g}")
             continue
@@ -174,7 +186,7 @@ def _binned(
                 f"{name}: information value {number(bins.iv)} is above {settings.suspicious_iv:g}; "
                 "make sure that it was known when the loan was asked for"
             )
-        found.woe[name] = bins.woe[bins.find(cells)]
+        found.cells[name], found.woe[name] = cells, bins.woe[bins.find(cells)]
     report(Progress("bins", len(names), len(names)))
     return found
 
@@ -205,18 +217,26 @@ class _Regression(NamedTuple):
         return np.asarray(erfc(np.abs(self.coefficients / self.errors) / np.sqrt(2.0)))
 
 
-def _chosen(found: _Found, rows: _Rows, settings: ScorecardSettings) -> tuple[list[str], _Regression]:
-    """The variables that stay, best first, and their regression."""
+def _chosen(found: _Found, rows: _Rows, settings: ScorecardSettings) -> tuple[list[str], _Regression, _Regression]:
+    """The variables that stay, best first; their regression; and the one on evidence that has not seen its row."""
     names = sorted(found.woe, key=lambda name: (name not in found.always, -found.bins[name].iv, name))
     names = _apart(names, found, rows.weight, settings.max_correlation)
+    weight = rows.weight / rows.weight.mean()
+    unseen = {name: _unseen(name, found, rows, settings) for name in names}
     while True:
-        columns = np.column_stack([np.ones(len(rows.bad)), *(found.woe[name] for name in names)])
-        fitted = _regress(columns, rows.bad, rows.weight / rows.weight.mean(), settings.penalty)
+        own, crossed = (
+            _regress(
+                np.column_stack([np.ones(len(weight)), *(woe[name] for name in names)]),
+                rows.bad,
+                weight,
+                settings.penalty,
+            )
+            for woe in (found.woe, unseen)
+        )
         free = np.array([name not in found.always for name in names], bool)
-        wrong = np.where(
-            free, fitted.coefficients[1:], -np.inf
-        )  # evidence of safety must lower the log-odds of default
-        p_values = np.where(free, fitted.p_values[1:], -np.inf)
+        # evidence of safety must lower the log-odds of default
+        wrong = np.where(free, np.maximum(own.coefficients, crossed.coefficients)[1:], -np.inf)
+        p_values = np.where(free, crossed.p_values[1:], -np.inf)
         if (wrong >= 0).any():
             drop = int(np.argmax(wrong))
             found.leave(names[drop], f"wrong sign beside the others (coefficient {wrong[drop]:+.3f})")
@@ -224,8 +244,27 @@ def _chosen(found: _Found, rows: _Rows, settings: ScorecardSettings) -> tuple[li
             drop = int(np.argmax(p_values))
             found.leave(names[drop], f"p-value {chance(float(p_values[drop]))} is above {settings.max_p_value:g}")
         else:
-            return names, fitted
+            return names, own, crossed
         del names[drop]
+
+
+def _unseen(name: str, found: _Found, rows: _Rows, settings: ScorecardSettings) -> Floats:
+    """Weight of evidence of each row by bins that were found on the other folds: float64 ``N``."""
+    few = int(min(rows.bad.sum(), len(rows.bad) - rows.bad.sum()))
+    if few < 2:
+        return found.woe[name]
+    fold = folds(len(rows.bad), min(FOLDS, few), targets=rows.bad)
+    cells, kind = found.cells[name], found.bins[name].kind
+    woe = np.empty(len(rows.bad))
+    for held in range(int(fold.max()) + 1):
+        rest = fold != held
+        bins, _ = find_bins(name, kind, _some(cells, rest), rows.bad[rest], rows.weight[rest], settings)
+        woe[~rest] = bins.woe[bins.find(_some(cells, ~rest))]
+    return woe
+
+
+def _some(cells: Cells, rows: npt.NDArray[np.bool_]) -> Cells:
+    return Levels(cells.codes[rows], cells.names) if isinstance(cells, Levels) else cells[rows]
 
 
 def _apart(names: Sequence[str], found: _Found, weight: Floats, most: float) -> list[str]:

@@ -42,7 +42,8 @@ class ScorecardSettings:
         Of two variables whose weights of evidence correlate more (in absolute value), the one with less information
         value is left out; 1: none is.
     max_p_value
-        Variables with a larger p-value are left out, the largest first; 1: none is.
+        Variables with a larger crossed p-value (see `plait.desks.credit.scorecard.Variable`) are left out, the largest
+        first; 1: none is.
     max_bins
         Ranges or groups of a variable, special codes and missing aside.
     min_bin
@@ -73,7 +74,7 @@ class ScorecardSettings:
     min_iv: float = 0.02
     suspicious_iv: float = 0.5
     max_correlation: float = 0.8
-    max_p_value: float = 0.05
+    max_p_value: float = 0.1
     max_bins: int = 8
     min_bin: float = 0.05
     rare: float = 0.01
