@@ -14,7 +14,7 @@ import pytest
 from scipy.special import expit
 
 import plait
-from plait.desks.credit.config import Config
+from plait.desks.credit.config import SECTIONS, Config
 from plait.desks.credit.fitting import fit_credit, meaning_default
 from plait.desks.credit.judged import judge
 from plait.desks.credit.model import CreditModel, load
@@ -184,6 +184,13 @@ def test_a_mistake_in_the_settings_is_named(said: Any, told: str, tmp_path: Path
     with pytest.raises(ConfigError, match=told) as caught:
         Config.read(tmp_path / "credit.yaml")
     assert "credit.yaml" in str(caught.value)
+
+
+def test_the_example_has_every_section_and_is_understood() -> None:
+    said = Config.read(Path(__file__).parents[3] / "examples" / "credit.yaml")
+    assert tuple(sorted(said.said)) == SECTIONS
+    for section in SECTIONS:
+        assert getattr(said, section)
 
 
 def test_settings_that_are_no_yaml_are_named(tmp_path: Path) -> None:
