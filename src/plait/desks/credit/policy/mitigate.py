@@ -341,12 +341,23 @@ def draw_front(found: Mitigation, folder: str | os.PathLike[str]) -> tuple[Path,
     axes.plot(
         [found.tried[i].worst for i in front], [found.tried[i].roc_auc.value for i in front], color=GREY, linewidth=1
     )
-    for i, each in enumerate(found.tried):
+    rising = sorted(range(len(found.tried)), key=lambda i: found.tried[i].worst)
+    middle = (found.tried[rising[0]].worst + found.tried[rising[-1]].worst) / 2
+    for place, i in enumerate(rising):
+        each, up = found.tried[i], place % 2 == 0  # labels above and below in turn, so that neighbours do not collide
         colour = BLUE if i == found.chosen else SERIES[0] if not i else GREY
-        x, y = each.worst, each.roc_auc
-        spread = [[max(0.0, y.value - y.low)], [max(0.0, y.high - y.value)]]
-        axes.errorbar([x], [y.value], spread, color=colour, marker="o", markersize=6, elinewidth=1)
-        axes.annotate(readable(str(each.way)), (x, y.value), (6, 4), textcoords="offset points", fontsize=8)
+        spread = [[max(0.0, each.roc_auc.value - each.roc_auc.low)], [max(0.0, each.roc_auc.high - each.roc_auc.value)]]
+        axes.errorbar([each.worst], [each.roc_auc.value], spread, color=colour, marker="o", markersize=6, elinewidth=1)
+        left = each.worst > middle
+        axes.annotate(
+            readable(str(each.way)),
+            (each.worst, each.roc_auc.value),
+            (-7 if left else 7, 5 if up else -12),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize=8,
+            color=colour if i in (0, found.chosen) else "#333333",
+        )
     finish(axes, "Ranking against equal treatment", "Lowest four-fifths ratio", "ROC AUC on validation rows")
     axes.margins(x=0.2)
     return (save(figure, made_folder(folder) / "front.png"),)
