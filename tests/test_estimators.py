@@ -163,10 +163,10 @@ def test_one_row_and_none(kind: type[BaseEstimator], loans: pd.DataFrame, rows: 
         assert model.predict(rows[:0]).dtype == whole.dtype
 
 
-@pytest.mark.parametrize("fusion", ["early", "late", "auto"])
+@pytest.mark.parametrize("fusion", ["early", "late", "auto", "hybrid"])
 @pytest.mark.parametrize("column", ["letter", "balance", "purpose", "income"])
 def test_a_single_column_is_enough(loans: pd.DataFrame, fusion: str, column: str) -> None:
-    learner = None if fusion == "auto" else "linear"
+    learner = None if fusion in ("auto", "hybrid") else "linear"
     model = plait.Classifier(fusion=fusion, learner=learner, n_jobs=1, options=FEW_TREES)
     model.fit(loans[[column]], loans["default"])
     assert len(model.schema_.sources) == 1
