@@ -220,7 +220,7 @@ def _notes(
     acted: npt.NDArray[np.int64], q: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.object_]:
     n, months = q.shape
-    tongue = (rng.random(n) < CHINESE).astype(int)
+    tongue = (rng.random((n,)) < CHINESE).astype(int)
     begun = (q > 0) & (np.diff(q, axis=1, prepend=0.0) == q)
     chance = np.where(acted[:, None] == 3, np.where(begun, 0.9, 0.3), np.where(acted[:, None] == 1, 0.12, 0.03))
     bad = (q > 0) & (rng.random((n, months)) < chance)

@@ -15,8 +15,9 @@ from plait.metrics.correction import holm
 from plait.metrics.shown import Span
 from plait.metrics.weights import ratio
 
-__all__ = ["Calibration", "CalibrationDrift", "Cusum", "calibration_drift", "cusum", "poisson_binomial_p"]
+__all__ = ["ALL", "Calibration", "CalibrationDrift", "Cusum", "calibration_drift", "cusum", "poisson_binomial_p"]
 
+ALL = "all"  # what all periods together are called
 LEVEL = 0.05
 CELLS = 4_000_000  # outcomes drawn at once: 32 MB
 DRAWS, FEWEST = 2_000, 200
@@ -149,7 +150,7 @@ def calibration_drift(
     odds, false_alarm
         See `cusum`.
     """
-    overall = _calibration("all", "", pd, bad)
+    overall = _calibration(ALL, "", pd, bad)
     names, code = np.unique(period, return_inverse=True)
     by_period = [_calibration(str(name), "", pd[code == i], bad[code == i]) for i, name in enumerate(names)]
     by_grade = []

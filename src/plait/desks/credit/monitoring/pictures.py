@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from plait.desks.credit.monitoring.drift import CalibrationDrift
     from plait.desks.credit.monitoring.report import MonitoringReport
     from plait.desks.credit.monitoring.vintages import Cohort, VintageReport
+    from plait.desks.credit.monitoring.watch import WatchReport
 
-__all__ = ["draw_monitoring", "draw_vintages"]
+__all__ = ["draw_monitoring", "draw_vintages", "draw_watch"]
 
 MANY = 6  # curves that can still be told apart
 
@@ -44,6 +46,11 @@ def draw_vintages(found: VintageReport, folder: str | os.PathLike[str]) -> tuple
         save(triangle(found), into / "triangle.png"),
         save(seasoning(found), into / "seasoning.png"),
     )
+
+
+def draw_watch(found: WatchReport, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Draw the alerts of the ledger by day and cause, beside how many borrowers are watched."""
+    return (save(alerts_in_time(found), made_folder(folder) / "watch.png"),)
 
 
 def characteristics(found: MonitoringReport) -> Canvas:
@@ -195,10 +202,30 @@ def seasoning(found: VintageReport) -> Canvas:
     return figure
 
 
+def alerts_in_time(found: WatchReport) -> Canvas:
+    """Alerts by day, stacked by their gravest cause."""
+    figure, axes = axes_of(7.6, 3.6)
+    kept = [alert for alert in found.ledger.alerts if alert.state == "alert"]
+    days = sorted({alert.day for alert in kept})
+    below = np.zeros(len(days))
+    for i, (cause, _) in enumerate(Counter(alert.cause for alert in kept).most_common(7)):
+        counts = Counter(alert.day for alert in kept if alert.cause == cause)
+        heights = np.array([counts[day] for day in days], np.float64)
+        axes.bar(np.arange(len(days)), heights, 0.8, bottom=below, color=(BLUE, *SERIES)[i], label=cause)
+        below += heights
+    _periods(axes, days)
+    finish(axes, "Alerts by gravest cause", "", "borrowers")
+    axes.set_ylim(0, 1.3 * max([1.0, *below.tolist()]))
+    if kept:
+        axes.legend(loc="upper left", ncols=4, fontsize=8, frameon=False)
+    return figure
+
+
 def _spread_over(found: VintageReport) -> list[Cohort]:
-    """At most six cohorts, from the oldest to the youngest."""
-    kept = np.unique(np.linspace(0, len(found.cohorts) - 1, min(MANY, len(found.cohorts))).astype(int))
-    return [found.cohorts[i] for i in kept.tolist()]
+    """At most six cohorts in order of time: those that differ from the others, and some from oldest to youngest."""
+    odd = [i for i, cohort in enumerate(found.cohorts) if cohort.verdict][:MANY]
+    even = np.unique(np.linspace(0, len(found.cohorts) - 1, min(MANY, len(found.cohorts))).astype(int)).tolist()
+    return [found.cohorts[i] for i in sorted(dict.fromkeys([*odd, *even][:MANY]))]
 
 
 def _limits(axes: Axes, *, across: bool = False) -> None:

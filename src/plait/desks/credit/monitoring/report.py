@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from plait.contracts import Json
-from plait.desks.credit.monitoring.drift import CalibrationDrift, calibration_drift
+from plait.desks.credit.monitoring.drift import ALL, CalibrationDrift, calibration_drift
 from plait.desks.credit.monitoring.stability import (
     LARGE,
     MODERATE,
@@ -29,11 +29,12 @@ from plait.metrics.shown import aligned, between, chance, number, plain
 if TYPE_CHECKING:
     import os
 
+    import pandas as pd
+
 __all__ = ["COLOURS", "Colour", "Light", "MonitoringReport", "monitor"]
 
 Colour: TypeAlias = Literal["green", "amber", "red", "grey"]
 COLOURS: tuple[Colour, ...] = ("green", "amber", "red")
-ALL = "all"
 FAR = 0.25  # share by which defaults may miss what was expected before it is red
 STEEP = 0.05  # ROC AUC that may be lost before it is red
 
@@ -102,22 +103,33 @@ class MonitoringReport:
         """Each period, the header first."""
         header = ("period", "rows", "PSI score", "PSI grade", "AUC", "95%", "Gini", "KS", "bad/expected", "95%", "")
         judged = {each.period: each for each in self.performance}
-        told = {} if self.calibration is None else {each.period: each for each in self.calibration.periods}
+        told = {}
+        if self.calibration is not None:
+            told = {each.period: each for each in (*self.calibration.periods, self.calibration.overall)}
         body = []
         for name, found in self.stability.items():
             own = judged[name]
-            said = told.get(name) if name != ALL else self.calibration and self.calibration.overall
-            score, grade = found[0], found[1]
-            figures = [number(each.value) for each in (own.auc, own.gini, own.ks)]
-            beside = (
-                ["", "", ""]
-                if not said
-                else [number(said.ratio.value), between(said.ratio.low, said.ratio.high), said.verdict]
-            )
-            young = f"{own.known:,} of {own.rows:,} known" if own.young and own.known else ""
-            row = (name, f"{own.rows:,}", f"{score.psi:.3f}", f"{grade.psi:.3f}", figures[0])
-            body.append((*row, between(own.auc.low, own.auc.high), *figures[1:], *beside[:2], beside[2] or young))
+            moved = [f"{each.psi:.3f}" for each in found[:2]]
+            auc, gini, ks = (number(each.value) for each in (own.auc, own.gini, own.ks))
+            beside = ("", "", f"{own.known:,} of {own.rows:,} known" if own.young and own.known else "")
+            if name in told:
+                ratio = told[name].ratio
+                beside = (number(ratio.value), between(ratio.low, ratio.high), told[name].verdict)
+            body.append((name, f"{own.rows:,}", *moved, auc, between(own.auc.low, own.auc.high), gini, ks, *beside))
         return (header, *body)
+
+    def frame(self) -> pd.DataFrame:
+        """A row a period and score, grade or variable: how far its shares moved."""
+        import pandas as pd
+
+        names = ("name", "psi", "floor", "p", "adjusted", "size", "points")
+        return pd.DataFrame(
+            [
+                {"period": period, **{name: getattr(each, name) for name in names}}
+                for period, found in self.stability.items()
+                for each in found
+            ]
+        )
 
     def to_json(self) -> Json:
         told = plain({name: getattr(self, name) for name in self.__dataclass_fields__ if name != "calibration"})
@@ -282,7 +294,7 @@ def _calibrated(drifted: CalibrationDrift | None) -> Light:
     if drifted.overall.p <= 0.05 and abs(ratio.value - 1) > FAR:
         return Light(rule, "red", told)
     if drifted.alarm or drifted.drifted:
-        odd = ", ".join(f"{each.period} {each.grade}".strip() for each in drifted.drifted[:5])
+        odd = ", ".join(f"grade {e.grade} in {e.period}" if e.grade else e.period for e in drifted.drifted[:5])
         said = [f"CUSUM alarm in {drifted.alarm}"] if drifted.alarm else []
         return Light(rule, "amber", "; ".join([told, *said, *([f"off in {odd}"] if odd else [])]))
     return Light(rule, "green", told)

@@ -219,7 +219,8 @@ def signals(
     Each borrower is held against its own last 12 rows, of which at least 4 must be known: balances by a robust z
     (median and median absolute deviation; Iglewicz and Hoaglin 1993), below -3 and at least 30% down; a salary under a
     quarter (a concern) or 60% of the usual; a quarter of a limit more than usual, or 15 points more and 90% of it; two
-    overdrafts more than usual. Days past due count from 10 on (a concern from 30, grave from 60). Nothing later than the row is looked at.
+    overdrafts more than usual. Days past due count from 10 on (a concern from 30, grave from 60). Nothing later than
+    the row is looked at.
     """
     found: dict[int, list[Signal]] = {}
     for what, name in columns.items():

@@ -19,6 +19,9 @@ from plait.errors import ConfigError, DataError, unknown
 from plait.metrics.shown import aligned, count, plain
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     import pandas as pd
 
     from plait.desks.credit.model import CreditModel
@@ -63,6 +66,12 @@ class WatchReport:
         names = ("borrower", "day", "state", "cause", "severity", "priority", "action", "policy")
         told = [{name: getattr(alert, name) for name in names} | {"why": _why(alert)} for alert in self.alerts]
         return pd.DataFrame(told, columns=[*names, "why"])
+
+    def draw(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+        """A picture: ``watch.png``."""
+        from plait.desks.credit.monitoring.pictures import draw_watch
+
+        return draw_watch(self, folder)
 
     def to_json(self) -> Json:
         told = {"borrowers": self.borrowers, "days": self.days, "skipped": self.skipped}

@@ -40,7 +40,7 @@ class MonitorRequest:
     )
     false_alarm: float = asked("number", "Chance of a false alarm of the CUSUM.", default=0.05, least=0.001, most=0.5)
     require: str | None = asked("choice", "Refuse what is worse.", default=None, choices=("green", "amber"))
-    output: Path | None = asked("folder", "Folder for pictures.", default=None, short="o")
+    output: Path | None = asked("folder", "Folder for stability.csv and pictures.", default=None, short="o")
     seed: int = asked("count", "Of intervals and limits.", default=0, least=0)
 
 
@@ -65,6 +65,8 @@ class MonitorResult:
 def run(request: MonitorRequest, report: Callable[[Progress], None]) -> MonitorResult:
     """Score both sides, and compare them."""
     from plait.data.asof import sides
+    from plait.data.files import made_folder
+    from plait.data.read import write_frame
     from plait.desks.credit.monitoring.populations import kept, population
     from plait.desks.credit.monitoring.report import monitor
 
@@ -89,7 +91,11 @@ def run(request: MonitorRequest, report: Callable[[Progress], None]) -> MonitorR
         require=request.require,
         seed=request.seed,
     )
-    files = () if request.output is None else found.draw(request.output)
+    files: tuple[Path, ...] = ()
+    if request.output is not None:
+        table = made_folder(request.output) / "stability.csv"
+        write_frame(found.frame(), table)
+        files = (table, *found.draw(request.output))
     return MonitorResult(found, files)
 
 
