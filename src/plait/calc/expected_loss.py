@@ -30,8 +30,8 @@ Floats = npt.NDArray[np.float64]
 
 BASEL_LEVEL = 0.999
 LOWEST_PD = 0.0003  # of the Accord; here it only keeps the maturity adjustment finite
-NODES = np.linspace(-8.0, 8.0, 161)  # of the factor, at which portfolios are looked at
-FINE = np.linspace(-8.0, 8.0, 8001)
+NODES = np.linspace(-6.4, 6.4, 65)  # of the factor, at which portfolios are looked at
+FINE = np.linspace(-6.4, 6.4, 6401)
 
 
 def expected_loss(pd: npt.ArrayLike, lgd: npt.ArrayLike, ead: npt.ArrayLike) -> Floats:

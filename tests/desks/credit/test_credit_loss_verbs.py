@@ -62,7 +62,7 @@ def test_loss_by_scenario_and_settings(run: Callable[..., Any], folder: Path, po
     (folder / "credit.yaml").write_text("loss: {exposure: mortgage, downturn: {scale: 0.92, add: 0.08}}\n")
     said = run(
         *("credit", "loss", "p.csv", "--pd", "0.02", "--lgd", "0.5", "--rate", "0", "--months", "24", "--json"),
-        *("--schedule", "bullet", "--scenarios", "scenarios.yaml", "--settings", "credit.yaml"),
+        *("--schedule", "bullet", "--scenarios", "scenarios.yaml", "--config", "credit.yaml"),
     )
     assert said.json["exposure"] == "mortgage"
     assert float(said.json["expected_loss"]) == pytest.approx(0.02 * 0.54 * portfolio["ead"].sum(), abs=3)

@@ -224,10 +224,10 @@ def notch(company: str, pd: float, scale: MasterScale, notches: Notches) -> Rate
     if notches.parent is not None:
         parent = place(notches.parent)
         lifted = min(at, max(parent, at - notches.support))
-        at = move("parent", lifted, f"parent {notches.parent}, at most {notches.support} grades of support")
+        at = move("parent", lifted, f"parent {notches.parent}, support of at most {notches.support}")
     if notches.sector:
         side = "worse" if notches.sector > 0 else "better"
-        at = move("sector", at + notches.sector, f"sector: {abs(notches.sector)} grades {side}")
+        at = move("sector", at + notches.sector, f"sector: {abs(notches.sector)} {side}")
     if notches.ceiling is not None:
         at = move("ceiling", max(at, place(notches.ceiling)), f"the country allows {notches.ceiling} at best")
-    return Rated(company, pd, names[own], names[at], tuple(steps))
+    return Rated(company, float(pd), names[own], names[at], tuple(steps))

@@ -59,7 +59,7 @@ class CompanyRequest:
         default="emerging",
         choices=("public", "private", "any", "emerging"),
     )
-    settings: Path | None = asked("file", "A credit.yaml; its sections scorecard and grades are read.", default=None)
+    config: Path | None = asked("file", "A credit.yaml; its sections scorecard and grades are read.", default=None)
     output: Path | None = asked("file", "A row a company: CSV, TSV, JSONL, Parquet or Arrow.", default=None, short="o")
     pictures: Path | None = asked("folder", "Draw grades and defaults there.", default=None)
 
@@ -134,7 +134,7 @@ def run(request: CompanyRequest, report: Callable[[Progress], None]) -> CompanyR
 
     if request.output is not None:
         check_file(request.output)
-    config = Config() if request.settings is None else Config.read(request.settings)
+    config = Config() if request.config is None else Config.read(request.config)
     statements = read_statements(request.rows.frame, request.column, unit=request.unit)
     last = ~statements.table.duplicated("company", keep="last")
     table = statements.table[last].reset_index(drop=True)
@@ -165,11 +165,10 @@ def run(request: CompanyRequest, report: Callable[[Progress], None]) -> CompanyR
 def _settings(config: Config) -> tuple[ScorecardSettings | None, MasterScale]:
     """The scorecard's settings where they are said, and the scale: the standard one, or one made by hand."""
     from plait.desks.credit.grades import MasterScale
-    from plait.desks.credit.scorecard import ScorecardSettings
 
-    said, scale = config.section("scorecard"), config.section("grades").get("scale")
+    scale = config.grades.scale
     made = MasterScale.of(scale) if isinstance(scale, Mapping) else MasterScale.standard()
-    return (ScorecardSettings.of(said) if said else None), made
+    return (config.scorecard if config.section("scorecard") else None), made
 
 
 def _bad(table: pd.DataFrame, column: str) -> Array:

@@ -48,7 +48,7 @@ class LossRequest:
         choices=("corporate", "mortgage", "revolving", "retail"),
     )
     scenarios: Path | None = asked("file", "A scenarios.yaml, for lifetime losses.", default=None)
-    settings: Path | None = asked("file", "A credit.yaml; its section loss is read.", default=None)
+    config: Path | None = asked("file", "A credit.yaml; its section loss is read.", default=None)
     output: Path | None = asked(
         "file", "The rows with their losses: CSV, TSV, JSONL, Parquet or Arrow.", default=None, short="o"
     )
@@ -110,7 +110,7 @@ def run(request: LossRequest, report: Callable[[Progress], None]) -> LossResult:
         raise ConfigError("lifetime losses need both --rate and --months; give both or neither")
     if request.scenarios is not None and request.months is None:
         raise ConfigError("--scenarios shape lifetime losses; give --rate and --months, too")
-    settings, frame = LossSettings.read(request.settings), request.rows.frame
+    settings, frame = LossSettings.read(request.config), request.rows.frame
     lgd = request.lgd or ("lgd" if "lgd" in frame.columns else str(settings.lgd))
     columns = {"pd": request.pd, "lgd": lgd, "ead": request.ead}
     report(Progress("losses", 0, len(frame)))

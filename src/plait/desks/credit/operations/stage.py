@@ -49,7 +49,7 @@ class StageRequest:
         "How risk is spread over time: a JSON of curves, or a table of yearly migrations between grades, default last.",
         default=None,
     )
-    settings: Path | None = asked("file", "A credit.yaml; its section loss is read.", default=None)
+    config: Path | None = asked("file", "A credit.yaml; its section loss is read.", default=None)
     output: Path | None = asked(
         "file", "The rows with their stages: CSV, TSV, JSONL, Parquet or Arrow.", default=None, short="o"
     )
@@ -107,7 +107,7 @@ def run(request: StageRequest, report: Callable[[Progress], None]) -> StageResul
 
     if request.output is not None:
         check_file(request.output)
-    settings, frame = LossSettings.read(request.settings), request.rows.frame
+    settings, frame = LossSettings.read(request.config), request.rows.frame
     said = _columns(request, frame, settings.lgd)
     report(Progress("stages", 0, len(frame)))
     scenarios = Scenarios() if request.scenarios is None else Scenarios.read(request.scenarios)
