@@ -83,15 +83,15 @@ def spiegelhalter(true: Array, probabilities: Array) -> Spiegelhalter:
 def normal_test(observed: Array, predicted: Array) -> float:
     """One-sided p-value of PDs being too low over ``T`` periods; NaN for fewer than two, or without any scatter.
 
-    The mean gap in units of its own scatter over the periods, so that defaults may depend on one another within a
-    period (Basel Committee, Working Paper 14, "Studies on the validation of internal rating systems", 2005).
+    The mean gap in units of its own scatter over the periods, by Student's t as these are few; so defaults may depend
+    on one another within a period (the normal test of the Basel Committee, Working Paper 14, "Studies on the validation of internal rating systems", 2005).
     """
-    from scipy.special import ndtr
+    from scipy.special import stdtr
 
     gap = np.asarray(observed, np.float64) - np.asarray(predicted, np.float64)
     if len(gap) < 2 or np.ptp(gap) == 0:
         return float("nan")
-    return float(ndtr(-np.sqrt(len(gap)) * gap.mean() / gap.std(ddof=1)))
+    return float(stdtr(len(gap) - 1, -np.sqrt(len(gap)) * gap.mean() / gap.std(ddof=1)))
 
 
 class Concentration(NamedTuple):
