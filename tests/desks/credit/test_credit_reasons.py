@@ -212,12 +212,19 @@ def test_a_sensitive_column_is_never_named(parts: Any) -> None:
     assert {name for each in found for reason in each.reasons for name in reason.columns} <= set(desk.used) - {"age"}
 
 
-def test_evidence_that_was_not_given_is_a_reason(model: CreditModel, declined: Decided) -> None:
-    found = find_reasons(model, declined.rows.assign(letter=None), places=())
-    reasons = {reason.code: reason for each in found for reason in each.reasons}
-    assert reasons["letter:absent"].sentences["en"].startswith("Letter was not given")
-    assert reasons["letter:absent"].sentences["zh"].startswith("未提供申请信")
-    assert reasons["letter:absent"].places == ()
+def test_evidence_that_was_not_given_is_a_reason_where_it_would_help(
+    model: CreditModel, declined: Decided, typical: Typical
+) -> None:
+    def reasons(given: float) -> dict[str, Any]:
+        told = replace(model, typical=replace(typical, given={**typical.given, "letter": given}))
+        found = find_reasons(told, declined.rows.assign(letter=None), places=())
+        return {reason.code: reason for each in found for reason in each.reasons}
+
+    absent = reasons(-1.0)["letter:absent"]
+    assert absent.sentences["en"].startswith("Letter was not given")
+    assert absent.sentences["zh"].startswith("未提供申请信")
+    assert absent.places == ()
+    assert not {"letter", "letter:absent"} & set(reasons(0.5))
 
 
 def test_places_are_where_the_letter_tells_of_trouble(told: Any, declined: Decided) -> None:
@@ -294,8 +301,8 @@ WORDS = ReasonSettings.of(
 @pytest.mark.parametrize(
     ("column", "value", "reference", "english", "chinese"),
     [
-        ("dti", 31.2, 14.0, "Debt to income of 31.2% is above what approved applicants typically have (14%)",
-         "负债收入比为31.2%，高于获批申请人的典型水平（14%）"),
+        ("dti", 31.2, 14.0, "Debt to income of 31.2% is above what approved applicants typically have (median 14%)",
+         "负债收入比为31.2%，高于获批申请人的典型水平（中位数14%）"),
         ("dti", 3.0, 14.0, "Debt to income of 3% is below", "负债收入比为3%，低于"),
         ("dti", None, 14.0, "Debt to income was not given; approved applicants typically have 14%", "未提供负债收入比"),
         ("monthsSinceDelay", 5.0, None, "Months since delay of 5 was given; approved applicants typically have none",
@@ -319,7 +326,7 @@ def test_numbers_that_differ_are_told_apart(one: float, other: float) -> None:
     if abs(one - other) < 1e-5:
         return
     said = Words("en", WORDS).column("x", one, other)
-    shown = re.fullmatch(r"X of (\S+) is (?:above|below) .* \((\S+)\)", said)
+    shown = re.fullmatch(r"X of (\S+) is (?:above|below) .* \(median (\S+)\)", said)
     assert shown
     assert shown[1] != shown[2]
 

@@ -24,6 +24,7 @@ Masks = npt.NDArray[np.bool_]
 AT_ONCE = 4_096  # versions of rows asked at once, which bounds memory
 ROWS = 256  # searched between two reports
 LEAST = 0.5  # points that a reason must be worth
+MINOR = 0.05  # of what all together are worth: what is worth less is no principal reason
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def search(
 
     Returns
     -------
-    By row. Nothing is picked that is worth less than half a point.
+    By row. Nothing is picked that is worth less than half a point, or than 5% of what all picked are worth.
     """
     found: list[Picked] = []
     for start in range(0, len(decided), ROWS):
@@ -232,7 +233,7 @@ def _helping(worth: Floats, least: float) -> Masks:
         own = np.flatnonzero(kept)
         whole = int((2**own).sum())  # number of the subset, as `coalitions` counts
         helps = worth[whole] - worth[whole - 2**own]
-        if helps.min() >= least:
+        if helps.min() >= max(least, MINOR * (worth[whole] - worth[0])):
             break
         kept[own[helps.argmin()]] = False
     return kept
