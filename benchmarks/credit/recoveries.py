@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.runner import Beside, Measured, Report, main
 from plait.calc.discounting import balances
 from plait.contracts import Array
-from plait.data.public import lendingclub
+from plait.data.read import read
 from plait.desks.credit.losses.lgd import fit_evidence_lgd, fit_segments, fit_two_stage
 from plait.desks.credit.losses.survival import fit_hazards, kaplan_meier
 from plait.errors import DataError
@@ -47,11 +47,10 @@ def run(seed: int) -> Report:
 
 def _loans() -> pd.DataFrame:
     """The loans with what became of them, which `plait.data.public.lendingclub` leaves out."""
-    lendingclub()  # says what is missing where the folder is
     folder = os.environ.get("PLAIT_DATA")
     if folder is None:
         raise DataError("name the folder of the data sets in PLAIT_DATA")
-    loans = pd.read_parquet(os.path.join(folder, "lendingclub", "loans.parquet"))
+    loans = read(os.path.join(folder, "lendingclub", "loans.parquet"))
     loans = loans[loans["loan_status"].isin(["Fully Paid", "Charged Off"])].reset_index(drop=True)
     loans["term"] = loans["term"].astype(np.int64)
     loans["bad"] = loans["loan_status"] == "Charged Off"
