@@ -92,10 +92,9 @@ def judge(seed: int) -> Judged:
         lambda without, weight: fitted(train.frame, without, weight),
         train,
         valid,
-        ways_of(["district"], (0.6, 0.75, 0.85)),
+        ways_of(["district"], (0.75, 0.85, 0.95)),
         approve=lambda chance: chance <= CUT,
         least=LEAST,
-        resamples=0,
         seed=seed,
     )
     plainly = fitted(both.frame, (), both.weight)

@@ -36,7 +36,6 @@ class MitigateRequest:
     output: Path = asked("folder", "Folder for the new run.", short="o")
     sensitive: tuple[str, ...] = asked("names", "Columns; by default the schema's.", default=())
     require: float = asked("number", "The four-fifths ratio to reach.", default=0.8, least=0.01, most=1)
-    margin: float = asked("number", "How much more validation rows have to show.", default=0.05, least=0, most=0.5)
     test: float = asked("number", "Share of rows held out to judge by.", default=0.25, least=0.05, most=0.9)
     seed: int = asked("count", "Same seed, same result.", default=0, least=0, most=2**32 - 1)
     jobs: int | None = asked("count", "Threads; by default every core it may use.", default=None, least=1)
@@ -102,10 +101,10 @@ def run(request: MitigateRequest, report: Callable[[Progress], None]) -> Mitigat
     searched = Search(
         model, division.train, tuple(named), weight, sides(model.schema, request.rows.sides), request.seed, request.jobs
     )
-    found = alternatives(searched, least=request.require, margin=request.margin, report=report)
+    found = alternatives(searched, least=request.require, report=report)
     before = _judged(model, request, division)
     if found.best is None:
-        why = f"no alternative reaches a four-fifths ratio of {request.require + request.margin:g} on validation rows"
+        why = f"no alternative reaches a four-fifths ratio of {request.require:g} on validation rows"
         return MitigateResult(found, before, None, None, why, ())
     if found.chosen == 0:
         return MitigateResult(found, before, None, None, before.refusal(request.require), ())

@@ -17,7 +17,6 @@ from plait.data.schema import ColumnSpec, Schema
 from plait.desks.credit.fitting import fit_credit
 from plait.desks.credit.policy.cutoff import APPROVE, settle
 from plait.desks.credit.policy.mitigate import (
-    MARGIN,
     Mitigation,
     Sample,
     Scorer,
@@ -120,9 +119,7 @@ class Search:
         return tuple(sorted(told, key=lambda name: -told[name]))
 
 
-def alternatives(
-    searched: Search, *, least: float = 0.8, margin: float = MARGIN, report: Callable[[Progress], None] = unheard
-) -> Mitigation:
+def alternatives(searched: Search, *, least: float = 0.8, report: Callable[[Progress], None] = unheard) -> Mitigation:
     """Try the model without its proxies and with row weights, and choose the best that passes (`search`).
 
     The later 35% of the rows (at random, where they have no time) validate.
@@ -143,7 +140,6 @@ def alternatives(
         ways_of(searched.proxies()),
         approve=searched.approve,
         least=least,
-        margin=margin,
         seed=searched.seed,
         report=report,
     )

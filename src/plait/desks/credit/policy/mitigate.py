@@ -50,7 +50,6 @@ STRENGTHS = (
     0.85,
     0.95,
 )  # of the weights; at 1 a bad outcome of the group worst off would count nothing
-MARGIN = 0.05  # above the ratio asked for, so that it holds on other rows, too
 RESAMPLES = 500
 
 Scorer: TypeAlias = "Callable[[pd.DataFrame], Array]"
@@ -94,8 +93,8 @@ class Tried:
         Four-fifths ratio by sensitive column.
     approved
         Share of rows.
-    passes
-        Whether every ratio is high enough.
+    passes, sure
+        Whether every ratio is high enough, and whether its whole interval is.
     """
 
     way: Way
@@ -104,6 +103,7 @@ class Tried:
     ratios: Mapping[str, Span]
     approved: float
     passes: bool
+    sure: bool
 
     @property
     def worst(self) -> float:
@@ -113,12 +113,15 @@ class Tried:
 
 @dataclass(frozen=True)
 class Mitigation:
-    """All ways that were tried, the model as it is first; `chosen`: place of the best that passes, None: none does.
+    """All ways that were tried, the model as it is first.
 
     Parameters
     ----------
-    least, margin
-        The ratio asked for, and how much more of it validation rows have to show.
+    chosen
+        Place of the way that ranks best of those that surely pass; without one, of that which passes and comes nearest
+        to it. None: none passes.
+    least
+        The ratio asked for.
     failed
         Ways by which nothing could be fitted, and why.
     """
@@ -126,7 +129,6 @@ class Mitigation:
     tried: tuple[Tried, ...]
     chosen: int | None
     least: float
-    margin: float
     failed: Mapping[str, str]
 
     @property
@@ -160,8 +162,10 @@ class Mitigation:
         return (head, *body)
 
     def __str__(self) -> str:
-        asked = f"a four-fifths ratio of {self.least + self.margin:g} or more"
-        told = f"* the best that ranks of those with {asked}" if self.best else f"no way reaches {asked}"
+        asked = f"a four-fifths ratio of {self.least:g} or more"
+        told = f"no way reaches {asked}"
+        if self.best is not None:
+            told = f"* ranks best of those that surely have {asked}" if self.best.sure else f"* has {asked}, not surely"
         return "\n".join([*aligned(self.rows()), told, *(f"{way}: {why}" for way, why in self.failed.items())])
 
     def to_json(self) -> Json:
@@ -184,12 +188,14 @@ def search(
     *,
     approve: Callable[[Array], Array],
     least: float = 0.8,
-    margin: float = MARGIN,
     resamples: int = RESAMPLES,
     seed: int = 0,
     report: Callable[[Progress], None] = unheard,
 ) -> Mitigation:
-    """Try each way, and choose the one that ranks best among those that pass on validation rows.
+    """Try each way, and choose the one that ranks best among those that surely pass on validation rows.
+
+    The whole interval of the ratio has to lie at `least` or above: of many ways, one that passes by its value alone is
+    often one that was lucky.
 
     Parameters
     ----------
@@ -199,8 +205,8 @@ def search(
         The first is the model as it is.
     approve
         From probabilities of default to who is approved: bool ``N``.
-    least, margin
-        The four-fifths ratio asked for, and how much more of it validation rows have to show.
+    least
+        The four-fifths ratio asked for.
 
     Raises
     ------
@@ -209,10 +215,8 @@ def search(
     DataError
         If fewer than two groups of a sensitive column have rows enough to be compared.
     """
-    if not 0 < least <= 1 or margin < 0:
-        raise ConfigError(
-            f"least={least:g} and margin={margin:g}: a ratio is above 0 and at most 1, a margin 0 or more"
-        )
+    if not 0 < least <= 1:
+        raise ConfigError(f"least={least:g} is out of range; a ratio is above 0 and at most 1, as in 0.8")
     if not ways or ways[0] != Way():
         raise ConfigError("the first way is the model as it is")
     kept = {name: _big(codes) for name, codes in valid.groups.items()}
@@ -244,12 +248,21 @@ def search(
     for way in chances:
         value = found.interval(str(way))
         ratios = {name: value.at(2 + j) for j, name in enumerate(kept)}
-        passes = all(ratio.value >= least + margin for ratio in ratios.values())
+        passes, sure = (
+            all(end >= least for end in ends) for ends in zip(*(r[:2] for r in ratios.values()), strict=True)
+        )
         cost = found.difference(str(way), str(ways[0])).at(0)
-        made.append(Tried(way, value.at(0), cost, ratios, float(value.value[1]), passes))
-    good = [i for i, each in enumerate(made) if each.passes]
-    chosen = max(good, key=lambda i: made[i].roc_auc.value) if good else None
-    return Mitigation(tuple(made), chosen, least, margin, failed)
+        made.append(Tried(way, value.at(0), cost, ratios, float(value.value[1]), passes, passes and sure))
+    return Mitigation(tuple(made), _chosen(made), least, failed)
+
+
+def _chosen(made: Sequence[Tried]) -> int | None:
+    """The best that ranks of those that surely pass; else, of those that pass, the surest."""
+    if sure := [i for i, each in enumerate(made) if each.sure]:
+        return max(sure, key=lambda i: made[i].roc_auc.value)
+    if passing := [i for i, each in enumerate(made) if each.passes]:
+        return max(passing, key=lambda i: min(ratio.low for ratio in made[i].ratios.values()))
+    return None
 
 
 def prices(rows: Sample, approved: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
