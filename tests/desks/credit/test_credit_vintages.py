@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import plait
+from plait.desks.credit.monitoring.book import loans, panel
 from plait.desks.credit.monitoring.vintages import Spells, VintageReport, curve, period_names, vintages
 from plait.errors import ConfigError, DataError
 
@@ -181,6 +183,34 @@ def test_odd_requests_are_refused() -> None:
     young = Spells.of_loans(days("2020-01-15"), days(""), None, np.datetime64("2020-01-20"))
     with pytest.raises(DataError, match="on the book for a month"):
         vintages(young)
+
+
+def test_frames_that_hold_no_dates_are_refused() -> None:
+    frame = pd.DataFrame({"opened": ["2020-01-15", "2020-02-15"], "bad": [None, "2020-05-01"], "year": [2020, 2021]})
+    assert loans(frame, "opened", "bad", None, None).as_of == np.datetime64("2020-05-01")
+    with pytest.raises(DataError, match="numbers"):
+        loans(frame, "year", "bad", None, None)
+    with pytest.raises(ConfigError, match="did you mean 'opened'"):
+        loans(frame, "openend", "bad", None, None)
+    with pytest.raises(DataError, match="no loans"):
+        loans(frame.head(0), "opened", "bad", None, None)
+    months = pd.DataFrame({"loan": [1, 1], "month": ["2020-01-31", "2020-02-29"], "bad": [0, 2]})
+    with pytest.raises(DataError, match="must be 1"):
+        panel(months, "loan", "month", "bad", None)
+    with pytest.raises(DataError, match="in every row"):
+        panel(months.assign(bad=[0, None]), "loan", "month", "bad", None)
+
+
+def test_the_made_book_is_as_it_is_said_to_be() -> None:
+    truth = plait.samples.loan_book_oracle()
+    columns = ("opened", "defaulted_at", "closed_at", "2022-06-30")
+    found = vintages(loans(plait.samples.loan_book(seed=1), *columns))
+    assert found["2020 Q3"].verdict == "worse"
+    alike = curve(loans(plait.samples.loan_book(20_000, seed=1, alike=True), *columns))
+    for name, age in (("incidence", 12), ("incidence", 24)):
+        assert alike.incidence[age - 1] == pytest.approx(truth[name][age - 1], abs=0.01)
+    assert alike.kaplan_meier[23] == pytest.approx(truth["had_none_closed"][23], abs=0.012)
+    pd.testing.assert_frame_equal(plait.samples.loan_book(50, 3), plait.samples.loan_book(50, 3))
 
 
 def test_the_verb(run: Callable[..., Any], folder: Path) -> None:

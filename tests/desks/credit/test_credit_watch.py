@@ -281,6 +281,12 @@ def test_odd_requests_are_refused(borrowers: pd.DataFrame, arguments: dict[str, 
 def test_rows_that_cannot_be_are_refused(borrowers: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="two rows"):
         watch(pd.concat([borrowers, borrowers.tail(1)]), id="borrower", date="month")
+    with pytest.raises(DataError, match="numbers"):
+        watch(borrowers.assign(month=202401), id="borrower", date="month")
+    with pytest.raises(DataError, match="no 'borrower'"):
+        watch(borrowers.assign(borrower=None), id="borrower", date="month")
+    with pytest.raises(DataError, match="nothing to look at"):
+        watch(borrowers, id="borrower", date="month", until="2000-01-01")
     with pytest.raises(DataError, match="nothing to look at"):
         watch(borrowers[["borrower", "month"]], id="borrower", date="month")
 

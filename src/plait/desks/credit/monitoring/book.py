@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plait.data.frame import column, seconds
-from plait.desks.credit.monitoring.vintages import Dates, Spells
-from plait.errors import ConfigError, DataError, unknown
+from plait.data.frame import column
+from plait.desks.credit.monitoring.days import day_of, days_of
+from plait.desks.credit.monitoring.vintages import Spells
+from plait.errors import DataError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["loans", "panel"]
-
-DAY = 86_400.0
 
 
 def loans(frame: pd.DataFrame, opened: str, defaulted: str, closed: str | None, as_of: str | None) -> Spells:
@@ -29,22 +28,19 @@ def loans(frame: pd.DataFrame, opened: str, defaulted: str, closed: str | None, 
     Raises
     ------
     ConfigError
-        If a column is unknown or `as_of` no date.
+        If a column is unknown, or `as_of` no date.
     DataError
         If there are no loans, or their dates do not fit together (`Spells.of_loans`).
     """
-    begin, default = _dates(frame, opened), _dates(frame, defaulted)
-    end = None if closed is None else _dates(frame, closed)
+    begin, default = days_of(frame, opened), days_of(frame, defaulted)
+    end = None if closed is None else days_of(frame, closed)
     if not len(frame):
         raise DataError("there are no loans")
     if as_of is None:
         known = [each[~np.isnat(each)] for each in (begin, default, *([] if end is None else [end]))]
         last = np.concatenate(known).max() if any(map(len, known)) else np.datetime64("1970-01-01", "D")
     else:
-        try:
-            last = np.datetime64(as_of, "D")
-        except ValueError:
-            raise ConfigError(f"as_of={as_of!r} is no date; write it as 2024-03-31") from None
+        last = day_of(as_of, "as_of")
     return Spells.of_loans(begin, default, end, last)
 
 
@@ -61,21 +57,11 @@ def panel(frame: pd.DataFrame, id: str, date: str, bad: str, opened: str | None)
     for name in (id, bad):
         if name not in frame.columns:
             raise unknown("column", name, map(str, frame.columns))
-    dates = _dates(frame, date)
+    dates = days_of(frame, date)
     cells = column(frame[bad])
     if frame[id].isna().any() or np.isnat(dates).any() or not cells.present.all() or not len(frame):
         raise DataError(f"a panel needs {id!r}, {date!r} and {bad!r} in every row, and a row at least")
     if cells.values.dtype.kind not in "fb" or not np.isin(cells.values, (0, 1)).all():
         raise DataError(f"column {bad!r} must be 1 from default on and 0 before")
-    begin = None if opened is None else _dates(frame, opened)
+    begin = None if opened is None else days_of(frame, opened)
     return Spells.of_panel(frame[id].astype(str).to_numpy(), dates, cells.values.astype(bool), begin)
-
-
-def _dates(frame: pd.DataFrame, name: str) -> Dates:
-    """Days of a column: datetime64[D] ``N``, NaT where missing."""
-    if name not in frame.columns:
-        raise unknown("column", name, map(str, frame.columns))
-    at = seconds(frame[name], name)
-    days = np.full(len(at), np.datetime64("NaT"), "datetime64[D]")
-    days[~np.isnan(at)] = np.floor(at[~np.isnan(at)] / DAY).astype(np.int64).astype("datetime64[D]")
-    return days

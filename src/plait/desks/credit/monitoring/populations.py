@@ -9,8 +9,9 @@ import numpy as np
 
 from plait.contracts import Array, Side
 from plait.data.frame import column, seconds
+from plait.desks.credit.monitoring.days import days_of
 from plait.desks.credit.monitoring.stability import Binned, Population, Reference
-from plait.desks.credit.scorecard.cells import DAY, read
+from plait.desks.credit.scorecard.cells import read
 from plait.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ def population(
     DataError
         If there are no rows, or a moment is missing.
     """
-    for name in (target, time):
-        if name is not None and name not in frame.columns:
-            raise unknown("column", name, map(str, frame.columns))
+    if target is not None and target not in frame.columns:
+        raise unknown("column", target, map(str, frame.columns))
+    day = None if time is None else days_of(frame, time)
+    if day is not None and np.isnat(day).any():
+        raise DataError(f"{int(np.isnat(day).sum()):,} rows have no {time!r}; leave them out")
     if not len(frame):
         raise DataError("there are no rows to monitor")
     scores = model.score(frame, sides)
@@ -57,12 +60,6 @@ def population(
     for each in card.variables:
         code = each.bins.find(read(frame, each.name, each.bins.kind, moments))
         variables.append(Binned(each.name, each.bins.labels, card.bin_points(each), code))
-    day = None
-    if time is not None:
-        at = seconds(frame[time], time)
-        if np.isnan(at).any():
-            raise DataError(f"{int(np.isnan(at).sum()):,} rows have no {time!r}; leave them out")
-        day = np.floor(at / DAY).astype(np.int64).astype("datetime64[D]")
     bad = None if target is None else _bad(frame, target, model)
     return Population(scores.points, scores.pd, scores.grade, model.scale.names, tuple(variables), bad, day)
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Json, Place
-from plait.data.frame import column, seconds
+from plait.data.frame import column
+from plait.desks.credit.monitoring.days import Dates, days_of
 from plait.desks.credit.monitoring.lexicon import hits
 from plait.errors import DataError, unknown
 from plait.metrics.shown import plain
@@ -24,7 +25,6 @@ __all__ = ["EVIDENCE", "Histories", "Signal", "named_columns", "signals"]
 WINDOW, FEWEST = 12, 4  # earlier rows that a borrower is held against, and how many there must be
 MAD = 1.4826  # makes the median absolute deviation a standard deviation of normal values
 FLOOR = 0.05  # of the median: no history is so even that a smaller spread would count
-DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Histories(NamedTuple):
 
     order: npt.NDArray[np.int64]
     key: npt.NDArray[np.object_]
-    day: npt.NDArray[np.datetime64]
+    day: Dates
     place: npt.NDArray[np.int64]
 
     @classmethod
@@ -84,13 +84,13 @@ class Histories(NamedTuple):
         DataError
             If a column or a cell of it is missing, or a borrower has two rows of one date.
         """
-        for name in (id, date):
-            if name not in frame.columns:
-                raise unknown("column", name, map(str, frame.columns))
-            if frame[name].isna().any():
-                raise DataError(f"{int(frame[name].isna().sum()):,} rows have no {name!r}; leave them out")
+        if id not in frame.columns:
+            raise unknown("column", id, map(str, frame.columns))
+        days = days_of(frame, date)
+        for name, missing in ((id, frame[id].isna().to_numpy()), (date, np.isnat(days))):
+            if missing.any():
+                raise DataError(f"{int(missing.sum()):,} rows have no {name!r}; leave them out")
         keys = frame[id].astype(str).to_numpy(object)
-        days = np.floor(seconds(frame[date], date) / DAY).astype(np.int64).astype("datetime64[D]")
         order = np.lexsort((days, keys.astype(str)))
         keys, days = keys[order], days[order]
         fresh = np.append(True, keys[1:] != keys[:-1]) if len(keys) else np.zeros(0, bool)

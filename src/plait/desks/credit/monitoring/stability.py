@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Json
-from plait.desks.credit.monitoring.vintages import Dates
+from plait.desks.credit.monitoring.days import Dates
 from plait.metrics.classification import rankings
 from plait.metrics.correction import holm
 from plait.metrics.drift import psi, psi_floor

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Json
+from plait.desks.credit.monitoring.days import Dates
 from plait.errors import ConfigError, DataError, unknown
 from plait.metrics.classification import Z95
 from plait.metrics.correction import holm, normal_p
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["PERIODS", "Cohort", "Curve", "Period", "Spells", "VintageReport", "curve", "period_names", "vintages"]
 
 Period: TypeAlias = Literal["month", "quarter", "year"]
-Dates: TypeAlias = npt.NDArray[np.datetime64]
 PERIODS: tuple[Period, ...] = ("month", "quarter", "year")
 AGES = (3, 6, 9, 12, 18, 24, 30, 36, 48, 60)  # months on book at which the triangle is printed
 LEVEL = 0.05

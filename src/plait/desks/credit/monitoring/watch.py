@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plait.contracts import Json, Side
-from plait.data.frame import seconds
 from plait.desks.credit.monitoring.alerts import Alert, AlertPolicy, Ledger, Standing, today
+from plait.desks.credit.monitoring.days import day_of, days_of
 from plait.desks.credit.monitoring.lexicon import terms_of
 from plait.desks.credit.monitoring.moves import explained, score_signals
 from plait.desks.credit.monitoring.signals import Histories, named_columns, signals
-from plait.errors import ConfigError, DataError, unknown
+from plait.errors import DataError
 from plait.metrics.shown import aligned, count, plain
 
 if TYPE_CHECKING:
@@ -176,13 +176,8 @@ def watch(
 
 
 def _until(frame: pd.DataFrame, date: str, until: str) -> pd.DataFrame:
-    if date not in frame.columns:
-        raise unknown("column", date, map(str, frame.columns))
-    try:
-        end = np.datetime64(until, "D")
-    except ValueError:
-        raise ConfigError(f"until={until!r} is no date; write it as 2024-03-31") from None
-    early: pd.DataFrame = frame[seconds(frame[date], date) < (end + 1).astype("datetime64[s]").astype(np.int64)]
+    end = day_of(until, "until")
+    early: pd.DataFrame = frame[~(days_of(frame, date) > end)]
     return early
 
 
