@@ -23,7 +23,7 @@ from plait.desks.credit.fitting import fit_credit
 from plait.desks.credit.model import CreditModel, load
 from plait.desks.credit.reasons.change import alternatives, unchangeable
 from plait.desks.credit.reasons.decided import Decided
-from plait.desks.credit.reasons.find import find_reasons, reasons_of
+from plait.desks.credit.reasons.find import barred, find_reasons, reasons_of
 from plait.desks.credit.reasons.neutral import Spread, Typical, cut_off_of
 from plait.desks.credit.reasons.search import candidates, neutralised, search
 from plait.desks.credit.reasons.sentences import Words
@@ -210,6 +210,14 @@ def test_a_sensitive_column_is_never_named(parts: Any) -> None:
     desk = fit_credit(train, train["default"], schema=schema, config=Config.of({**SAID, "reasons": {}}), n_jobs=1)
     found = find_reasons(desk, test.head(40), cut_off=-9.0, places=())
     assert {name for each in found for reason in each.reasons for name in reason.columns} <= set(desk.used) - {"age"}
+
+
+def test_what_lawfully_decides_is_named(model: CreditModel) -> None:
+    told = {
+        "block": {"region": "house rule", "home": "house rule"},
+        "allow": {"home": "needed", "purpose": "by content"},
+    }
+    assert barred(replace(model, config=Config.of({**SAID, "prohibited": told}))) == {"region"}
 
 
 def test_evidence_that_was_not_given_is_a_reason_where_it_would_help(

@@ -154,11 +154,13 @@ def reasons_of(
 
 
 def barred(model: CreditModel) -> frozenset[str]:
-    """Columns that are never named: sensitive ones, and those that must not decide."""
+    """Columns that are never named: sensitive ones, and those that must not decide (but for a recorded reason: a column
+    that lawfully decides has to be named)."""
     from plait.desks.credit.policy.prohibited import check_columns
 
-    blocked = {each.column for each in check_columns(model.schema, model.config.prohibited)}
-    return frozenset({*model.schema.names("sensitive"), *blocked})
+    settings = model.config.prohibited
+    blocked = {each.column for each in check_columns(model.schema, replace(settings, allow={}))}
+    return frozenset({*model.schema.names("sensitive"), *(blocked - set(settings.allow))})
 
 
 def _located(
