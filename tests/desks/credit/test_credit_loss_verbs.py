@@ -138,6 +138,23 @@ def test_stage_reads_grades_of_a_scale_as_notches(run: Callable[..., Any], folde
     }
 
 
+def test_stage_knows_the_standard_scale_and_says_where_it_knows_no_order(run: Callable[..., Any], folder: Path) -> None:
+    loans = pd.DataFrame(
+        {"pd": 0.01, "ead": 100.0, "rate": 0.05, "months": 24, "grade": ["CCC", "A"], "grade_origin": "A"}
+    )
+    loans.to_csv(folder / "p.csv", index=False)
+    said = run("credit", "stage", "p.csv", "--json")
+    assert [each["stage"] for each in said.json["stages"]] == ["1", "2"]
+    loans.assign(grade=["low", "high"]).to_csv(folder / "p.csv", index=False)
+    told = run("credit", "stage", "p.csv", "--json")
+    assert [each["stage"] for each in told.json["stages"]] == ["1"]
+    assert any("no known order" in note for note in told.json["notes"])
+    assert "unknown column for grade" in run("credit", "stage", "p.csv", "--column", "grade=rating").err
+    loans[:0].to_csv(folder / "p.csv", index=False)
+    assert run("credit", "stage", "p.csv", "--json").json["ecl"] == "0.00"
+    assert "no rows" in run("credit", "loss", "p.csv").err
+
+
 def test_stage_asks_for_what_it_needs(run: Callable[..., Any], folder: Path, portfolio: pd.DataFrame) -> None:
     assert "where pd stands is not known" in run("credit", "stage", "p.csv").err
     assert "did you mean 'months'" in run("credit", "stage", "p.csv", "--column", "month=months").err

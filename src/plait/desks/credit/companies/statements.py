@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from plait.contracts import Json
 from plait.data.frame import Cells
-from plait.errors import DataError, unknown
+from plait.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,10 +166,12 @@ def read_statements(frame: pd.DataFrame, columns: Mapping[str, str] | None = Non
         If an item that every rating needs is not there, an amount is no number, or a company has two statements of one
         year.
     ConfigError
-        If `columns` names an item or a column that does not exist.
+        If `columns` names an item or a column that does not exist, or the unit is not above 0.
     """
     import pandas as pd
 
+    if not unit > 0:
+        raise ConfigError(f"unit {unit:g} is out of range; give a number above 0, 1000 where amounts are in thousands")
     found = _found(frame, columns or {}, unit)
     items = {}
     for item, (name, factor) in found.items():

@@ -20,9 +20,9 @@ __all__ = ["OPERATION", "StageRequest", "StageResult"]
 
 COLUMNS = ("lgd", "ead", "rate", "months")  # each a column's name or a number
 GRADES = ("grade", "grade_origin")
-STANDING = ("dpd", *GRADES, "previous_stage", "months_clean")
+STANDING = ("dpd", "previous_stage", "months_clean")
 FLAGS = ("defaulted", "watch", "poci")
-NAMES = ("pd", "pd_origin", *COLUMNS, *STANDING, *FLAGS)
+NAMES = ("pd", "pd_origin", *COLUMNS, *STANDING, *GRADES, *FLAGS)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def run(request: StageRequest, report: Callable[[Progress], None]) -> StageResul
     term = read_term(request.term)
     book = Book.read(frame, said, request.schedule)
     book = book.with_lgd(settings.downturn(book.lgd)).along(term, frame, said.get("grade"))
-    standing = _standing(frame, said, book.pd, term.names)
+    grades, remarks = _grades(frame, said, term.names)
+    standing = _standing(frame, said, book.pd, grades)
     staged = stage(standing, settings.stages)
     found = allowance(book, staged, term, scenarios, standing.defaulted)
     table = found.added(frame)
@@ -124,8 +125,8 @@ def run(request: StageRequest, report: Callable[[Progress], None]) -> StageResul
     if request.pictures is not None:
         drawn = draw_allowance(found, book, term, scenarios, request.pictures)
     unsaid = [name for name in ("pd_origin", "dpd") if name not in said]
-    notes = [f"no column {name}: its rules decide nothing" for name in unsaid] + [settings.downturn.told]
-    return StageResult(found, table, tuple(notes), request.output, drawn)
+    notes = (*(f"no column {name}: its rules decide nothing" for name in unsaid), *remarks, settings.downturn.told)
+    return StageResult(found, table, notes, request.output, drawn)
 
 
 def _columns(request: StageRequest, frame: pd.DataFrame, lgd: float) -> dict[str, str]:
@@ -147,16 +148,40 @@ def _columns(request: StageRequest, frame: pd.DataFrame, lgd: float) -> dict[str
     return said
 
 
-def _standing(frame: pd.DataFrame, said: Mapping[str, str], pd: Array, grades: tuple[str, ...]) -> Standing:
-    """What the rules look at; grades may be numbers, 0 the best, or names of curves, the best first."""
+def _grades(
+    frame: pd.DataFrame, said: Mapping[str, str], curves: tuple[str, ...]
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Grades as numbers, 0 the best: as they are, or by the order of the curves, or of the standard scale."""
+    from plait.desks.credit.grades import MasterScale
+    from plait.desks.credit.losses.book import numbers
+    from plait.errors import unknown
+
+    found: dict[str, Array] = {}
+    order = curves if len(curves) > 1 else MasterScale.standard().names
+    for name in GRADES:
+        if name not in said:
+            continue
+        if said[name] not in frame.columns:
+            raise unknown(f"column for {name}", said[name], map(str, frame.columns))
+        cells = frame[said[name]]
+        if cells.dtype.kind in "biuf":
+            found[name] = numbers(frame, said[name], name, missing=True)
+        elif cells.dropna().isin(order).all():
+            found[name] = cells.map({grade: i for i, grade in enumerate(order)}).to_numpy(float)
+        else:
+            return {}, ("grades are names of no known order: notches decide nothing; give numbers, 0 the best",)
+    return found, ()
+
+
+def _standing(frame: pd.DataFrame, said: Mapping[str, str], pd: Array, grades: Mapping[str, Array]) -> Standing:
+    """What the rules look at."""
     from plait.desks.credit.losses.book import flags, numbers
     from plait.desks.credit.losses.stages import Standing
 
     found: dict[str, Array | None] = {name: flags(frame, said[name], name) for name in FLAGS if name in said}
+    found |= grades
     for name in ("pd_origin", *STANDING):
-        if name in GRADES and name in said and frame[said[name]].dtype == object:
-            found[name] = frame[said[name]].map({grade: i for i, grade in enumerate(grades)}).to_numpy(float)
-        elif name in said:
+        if name in said:
             found[name] = numbers(frame, said[name], name, missing=name != "dpd")
     found["previous"] = found.pop("previous_stage", None)
     return Standing(pd, **found)
