@@ -32,7 +32,7 @@ def lending(seed: int) -> tuple[CutOffReport, SwapReport, str, str]:
     train, test = (part.drop(columns="outcome_known") for part in (data.train, data.test))
     cut = int(0.8 * len(train))
     fitting, choosing = train.iloc[:cut], train.iloc[cut:]
-    config = Config.of({"evidence": {"fusion": "early", "learner": "linear"}})
+    config = Config.of({"evidence": {"fusion": "late"}})
     model = fit_credit(fitting, fitting[data.target], time=data.time, config=config, seed=seed, n_jobs=1)
     scores = [model.score(rows) for rows in (choosing, test)]
     bad = [rows[data.target].to_numpy(np.float64) for rows in (choosing, test)]
@@ -120,8 +120,7 @@ def run(seed: int) -> Report:
         )
     truths = [np.mean([truth for _, truth in each]) for each in told.values()]
     return Report(
-        data="LendingClub 2007-2011 with texts, without grade and rate (evidence: early, linear); plait.samples.loans: "
-        "made",
+        data="LendingClub 2007-2011 with texts, without grade and rate; plait.samples.loans: made",
         split=split,
         figures=tuple(figures),
         notes=(
