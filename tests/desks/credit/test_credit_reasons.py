@@ -448,6 +448,9 @@ def test_reasons_in_one_language_and_fewer(run: Callable[..., Any], folder: Path
     line = json.loads((folder / "reasons.jsonl").read_text("utf-8").splitlines()[0])
     assert all(list(reason["sentences"]) == ["zh"] for reason in line["reasons"])
     assert len(line["reasons"]) <= 2
-    assert run(*words, 540, "--json").json["declined"] >= 0
+    counts = [run(*words, cut, "--json").json["declined"] for cut in (0.999, 0.1, 530, 580)]
+    assert counts[0] == 0
+    assert 0 < counts[1] < 60
+    assert counts[2] < counts[3]
     assert "neither a probability" in run(*words, 0).err
     assert run(*words, 0).code == 2

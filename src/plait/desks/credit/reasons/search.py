@@ -80,7 +80,7 @@ def candidates(
     groups: list[list[str]] = []
     for name in allowed:
         mine = [group for group in groups if any(_same(name, other, typical, settings) for other in group)]
-        joined = [column for group in mine for column in group] + [name]
+        joined = sorted([*(column for group in mine for column in group), name], key=allowed.index)
         groups = [group for group in groups if group not in mine] + [joined]
     groups.sort(key=lambda group: allowed.index(group[0]))
     found = []
