@@ -166,7 +166,7 @@ def test_a_scorecard_of_ratios_goes_the_way_that_makes_sense(latest: tuple[pd.Da
         interest_cover=-20.0, liabilities_to_assets=1.2, equity_to_liabilities=-0.2, ebit_to_assets=-0.3
     )
     assert (card.log_odds(worse) >= card.log_odds(values) - 1e-12).all()
-    ranked = rank_companies(values, bad, out_of_fold(values, bad, folds=3))
+    ranked = rank_companies(values, bad, out_of_fold(values, bad, folds=2))
     assert ranked.areas["scorecard of ratios"].value > 0.7
     assert ranked.defaults == bad.sum()
     assert "Altman Z''" in str(ranked)

@@ -181,13 +181,13 @@ def test_company_without_defaults(run: Callable[..., Any], folder: Path) -> None
 
 
 def test_company_with_defaults(run: Callable[..., Any], folder: Path) -> None:
-    samples.companies(900, 5).to_csv(folder / "s.csv", index=False)
+    samples.companies(500, 5).to_csv(folder / "s.csv", index=False)
     said = run("credit", "company", "s.csv", "--default", "default", "--pictures", "drawn", "--json")
     assert said.code == 0, said.err
     found = said.json["ranked"]
     assert set(found["auc"]) == {"scorecard of ratios", "weighted by hand", "Altman Z''", "Altman Z'"}
     assert found["auc"]["scorecard of ratios"]["value"] > 0.65
-    assert len(said.json["companies"]) == 900
+    assert len(said.json["companies"]) == 500
     assert "out of fold" in said.json["method"]
 
 
