@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 
 from plait.contracts import Reason, Rows
 from plait.data import samples
-from plait.data.schema import Schema
+from plait.data.schema import ColumnSpec, Schema
 from plait.desks.credit.config import Config
 from plait.desks.credit.fitting import fit_credit
 from plait.desks.credit.model import CreditModel, load
@@ -175,6 +175,19 @@ def test_rows_without_an_outcome_are_left_out(model: CreditModel, later: pd.Data
         Observed.of(model, Rows(some.head(5)), policy())
     with pytest.raises(DataError, match=r"holds '7\.0'"):
         Observed.of(model, Rows(some.assign(default=7.0)), policy())
+
+
+def test_weights_of_training_need_not_stand_beside_new_rows(model: CreditModel, later: pd.DataFrame) -> None:
+    weighed = replace(model.schema, columns=(*model.schema.columns, ColumnSpec("fair_weight", "weight")))
+
+    class Weighed(CreditModel):
+        schema = weighed
+
+    desk = Weighed(**{each.name: getattr(model, each.name) for each in fields(model)})
+    assert (Observed.of(desk, Rows(later), policy()).weight == 1).all()
+    assert Observed.of(desk, Rows(later.assign(fair_weight=2.0)), policy()).weight.sum() == 2 * len(later)
+    with pytest.raises(DataError, match="weight 'fair_weight' is missing or below 0"):
+        Observed.of(desk, Rows(later.assign(fair_weight=-1.0)), policy())
 
 
 def test_verbs_decide_gate_swap_and_weigh(run: Callable, folder: Path) -> None:

@@ -339,38 +339,21 @@ def draw_front(found: Mitigation, folder: str | os.PathLike[str]) -> tuple[Path,
     from plait.data.files import made_folder
     from plait.report.canvas import BLUE, GREY, SERIES, axes_of, finish, readable, save
 
-    figure, axes = axes_of(7.2, 4.6)
+    figure, axes = axes_of(9.0, 4.6)
     axes.axvline(found.least, color=GREY, linewidth=0.8)
-    axes.annotate(
-        "asked for",
-        (found.least, 0.02),
-        (3, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=GREY,
-        fontsize=8,
-    )
-    front = found.front()
-    axes.plot(
-        [found.tried[i].worst for i in front], [found.tried[i].roc_auc.value for i in front], color=GREY, linewidth=1
-    )
-    rising = sorted(range(len(found.tried)), key=lambda i: found.tried[i].worst)
-    middle = (found.tried[rising[0]].worst + found.tried[rising[-1]].worst) / 2
-    for place, i in enumerate(rising):
-        each, up = found.tried[i], place % 2 == 0  # labels above and below in turn, so that neighbours do not collide
-        colour = BLUE if i == found.chosen else SERIES[0] if not i else GREY
-        spread = [[max(0.0, each.roc_auc.value - each.roc_auc.low)], [max(0.0, each.roc_auc.high - each.roc_auc.value)]]
-        axes.errorbar([each.worst], [each.roc_auc.value], spread, color=colour, marker="o", markersize=6, elinewidth=1)
-        left = each.worst > middle
-        axes.annotate(
-            readable(str(each.way)),
-            (each.worst, each.roc_auc.value),
-            (-7 if left else 7, 5 if up else -12),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            fontsize=8,
-            color=colour if i in (0, found.chosen) else "#333333",
+    where = (found.least, 0.02), (3, 0)
+    axes.annotate("asked for", *where, ("data", "axes fraction"), "offset points", color=GREY, fontsize=8)
+    front = [found.tried[i] for i in found.front()]
+    axes.plot([each.worst for each in front], [each.roc_auc.value for each in front], color=GREY, linewidth=1)
+    for i, each in enumerate(found.tried):
+        colour = BLUE if i == found.chosen else SERIES[0] if not i else "#5F6871"
+        value, low, high = each.roc_auc
+        spread = [[max(0.0, value - low)], [max(0.0, high - value)]]
+        told = f"{i + 1}  {each.way}" + (" (chosen)" if i == found.chosen else "")
+        axes.errorbar(
+            [each.worst], [value], spread, color=colour, marker="o", markersize=12, elinewidth=1, label=readable(told)
         )
+        axes.text(each.worst, value, str(i + 1), color="white", ha="center", va="center", fontsize=8, zorder=5)
     finish(axes, "Ranking against equal treatment", "Lowest four-fifths ratio", "ROC AUC on validation rows")
-    axes.margins(x=0.2)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False)
     return (save(figure, made_folder(folder) / "front.png"),)

@@ -63,7 +63,9 @@ class Observed:
             frame.attrs.update(attrs)
         if not len(frame):
             raise DataError(f"no row has an outcome in {model.schema.target!r}; give rows whose outcome is known")
-        weighed = None if model.schema.weight is None else _numbers(frame, model.schema.weight, "weight")
+        named = model.schema.weight
+        new = named is None or named not in frame.columns  # weights of training need not stand beside new rows
+        weighed = None if new else _numbers(frame, str(named), "weight")
         amounts = np.ones(len(frame)) if policy.amount is None else _numbers(frame, policy.amount, "amount")
         return cls(frame, model.score(frame, tables), bad, as_weight(weighed, len(frame)), amounts, tables)
 
