@@ -63,8 +63,8 @@ class Validation:
 
     @property
     def lights(self) -> dict[str, Light]:
-        """Key of each section to the worst of what was found there."""
-        return {section.key: light(section, self.findings) for section in self.sections}
+        """Key of each section that is judged to the worst of what was found there."""
+        return {each.key: light(each, self.findings) for each in self.sections if each.key in SECTIONS}
 
     @property
     def red(self) -> tuple[Finding, ...]:
@@ -99,8 +99,9 @@ class Validation:
         return tuple(written)
 
     def __str__(self) -> str:
-        rows = [(section.title, self.lights[section.key]) for section in self.sections[1:]]
-        lines = [self.sections[0].verdict, "", *aligned([(title, f"  {colour}") for title, colour in rows])]
+        titles = {section.key: section.title for section in self.sections}
+        lines = [self.sections[0].verdict, ""]
+        lines += aligned([(titles[key], f"  {colour}") for key, colour in self.lights.items()])
         if self.findings:
             lines += ["", *(f"{each.severity}: {each.section}: {each.told}" for each in self.findings)]
         return "\n".join(lines)

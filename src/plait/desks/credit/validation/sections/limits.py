@@ -78,7 +78,9 @@ def _beyond(run: CreditRun) -> Iterator[_Beyond]:
     """Columns of numbers and categories, and how many of their cells held out lie beyond those fitted on."""
     ranges = Ranges.of(run.train, run.desk.tabular)
     for name, rows in ranges.strange(run.judged()).items():
-        if name in ranges.numbers:
+        if name in run.hidden:
+            learned = run.say("scorecard.hidden")
+        elif name in ranges.numbers:
             learned = "{:,g} .. {:,g}".format(*ranges.numbers[name])
         else:
             learned = run.say("limits.levels", count=len(ranges.categories[name]))

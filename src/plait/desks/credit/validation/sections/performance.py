@@ -58,11 +58,11 @@ def _found(run: CreditRun, periods: list[Slice]) -> Iterator[Finding]:
         if rival.difference_high < 0:
             interval = between(rival.difference_low, rival.difference_high)
             yield finding(say, KEY, "baseline", name=say.name("baseline", name), interval=interval)
-    for name in ("scorecard", "evidence"):
-        beyond = standings[name].beyond
-        if beyond is not None and beyond.low < -LOST:
-            told = {"value": signed(beyond.value), "interval": between(beyond.low, beyond.high)}
-            yield finding(say, KEY, "best_part", name=say(f"member.{name}"), bound=number(LOST), **told)
+    best = max(("scorecard", "evidence"), key=lambda name: standings[name].roc_auc.value)
+    beyond = standings[best].beyond
+    if beyond is not None and beyond.low < -LOST:
+        told = {"value": signed(beyond.value), "interval": between(beyond.low, beyond.high)}
+        yield finding(say, KEY, "best_part", name=say(f"member.{best}"), bound=number(LOST), **told)
     for each in periods:
         if each.verdict == "worse":
             told = {"value": number(each.figure.value), "rest": number(each.rest)}
