@@ -125,6 +125,8 @@ def test_a_reason_allows_and_is_kept() -> None:
     ("said", "match"),
     [
         ({"regions": ["mars"]}, "region 'mars'"),
+        ({"regions": []}, "one or more of us, eu, china"),
+        ({"regions": None}, "one or more of us, eu, china"),
         ({"allowed": {}}, "did you mean 'allow'"),
         ({"allow": ["age"]}, "with reasons"),
         ({"allow": {"age": " "}}, "a reason in words"),

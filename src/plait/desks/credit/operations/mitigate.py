@@ -66,6 +66,8 @@ class MitigateResult:
 
     def __str__(self) -> str:
         told = [str(self.search), "", *(f"as it is, {name}" for name in _ratios(self.before))]
+        if self.search.chosen == 0:
+            told.append("nothing was fitted: the model as it is passes")
         if self.after is not None:
             told += [f"mitigated, {name}" for name in _ratios(self.after)]
         if self.cost is not None:

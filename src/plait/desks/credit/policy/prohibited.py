@@ -61,11 +61,13 @@ class ProhibitedSettings:
             if key not in KEYS:
                 raise unknown("key of prohibited", key, KEYS)
         listed = said.get("regions", REGIONS)
-        regions = (listed,) if isinstance(listed, str) else tuple(listed)
+        regions = (listed,) if isinstance(listed, str) else listed
+        if not isinstance(regions, list | tuple) or not regions:
+            raise ConfigError(f"prohibited: regions takes one or more of {', '.join(REGIONS)}, not {listed!r}")
         for region in regions:
             if region not in REGIONS:
                 raise unknown("region", region, REGIONS)
-        return cls(regions, *(_reasons(name, said.get(name) or {}) for name in ("allow", "block")))
+        return cls(tuple(regions), *(_reasons(name, said.get(name) or {}) for name in ("allow", "block")))
 
     def to_json(self) -> Json:
         return {"regions": list(self.regions), "allow": dict(self.allow), "block": dict(self.block)}
