@@ -19,7 +19,7 @@ from plait.cli.screen import Screen
 from plait.errors import unknown
 
 if TYPE_CHECKING:
-    from plait.contracts import Asked, Desk, Json, Operation, Rows
+    from plait.contracts import Asked, Desk, Operation, Rows
 
 __all__ = ["WithDesks", "desk_app"]
 
@@ -150,8 +150,6 @@ def _rows(path: Path, reading: Mapping[str, Any]) -> Rows:
     from plait.cli.tables import long_tables
     from plait.contracts import Rows
 
-    encoding, mask = reading["encoding"], reading["mask_personal"]
-    frame = rows_of(path, reading["data_folder"], encoding, mask)
+    frame = rows_of(path, reading["data_folder"], reading["encoding"], reading["mask_personal"])
     tables = long_tables(reading["side"])
-    read: dict[str, Json] = {"encoding": encoding, "mask": mask}
-    return Rows(frame, {**tables.paths, **tables.read}, str(path), read)
+    return Rows(frame, {**tables.paths, **tables.read}, str(path), frame.attrs["read"])

@@ -108,7 +108,6 @@ def fit(
     }
     check_folder(output, dry_run)
     frame = rows_of(data, data_folder, encoding, mask_personal)
-    frame.attrs["read"] = {"encoding": encoding, "mask": mask_personal}
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
     job = _Job.of(data, frame, schema, tables.of(schema), task, calibrate, test, seed)

@@ -23,7 +23,7 @@ SHOWN = 8  # kinds of faults that are shown
 
 
 def rows_of(data: Path, folder: Path | None, encoding: str | None = None, mask_personal: bool = False) -> pd.DataFrame:
-    """The rows of a file, with the folder that their paths lie in; personal data is masked where that is asked.
+    """The rows of a file, with the folder of their paths and how they were read; personal data is masked where asked.
 
     Raises
     ------
@@ -37,6 +37,7 @@ def rows_of(data: Path, folder: Path | None, encoding: str | None = None, mask_p
     frame = read(data, encoding=encoding, mask=mask_personal)
     if folder is not None:
         frame.attrs["folder"] = str(folder)
+    frame.attrs["read"] = {"encoding": encoding, "mask": mask_personal}
     return frame
 
 
