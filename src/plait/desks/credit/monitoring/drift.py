@@ -102,7 +102,7 @@ class CalibrationDrift:
     periods, grades
         By period, and by period and grade where at least five defaults are expected.
     lines
-        Period to calibration in the large, intercept and slope (Cox 1958).
+        Period (and ``"all"``) to calibration in the large, intercept and slope (Cox 1958).
     cusum, order
         The charts, and the row of the population that each of their steps is.
     alarm
@@ -159,7 +159,8 @@ def calibration_drift(
             own = (code == i) & (grade == g)
             if pd[own].sum() >= 5:
                 by_grade.append(_calibration(str(name), called, pd[own], bad[own]))
-    lines = {str(name): cox(bad[code == i] > 0, pd[code == i]) for i, name in enumerate(names)}
+    lines = {ALL: cox(bad > 0, pd)}
+    lines |= {str(name): cox(bad[code == i] > 0, pd[code == i]) for i, name in enumerate(names)}
     found = cusum(pd[order], bad[order], odds=odds, false_alarm=false_alarm, seed=seed)
     alarm = "" if found.alarm is None else str(period[order[found.alarm]])
     return CalibrationDrift(overall, _holm(by_period), _holm(by_grade), lines, found, order, alarm)

@@ -100,22 +100,31 @@ class MonitoringReport:
         return (header, *body)
 
     def period_rows(self) -> tuple[tuple[str, ...], ...]:
-        """Each period, the header first."""
-        header = ("period", "rows", "PSI score", "PSI grade", "AUC", "95%", "Gini", "KS", "bad/expected", "95%", "")
+        """Stability and ranking by period, the header first."""
+        header = ("period", "rows", "PSI score", "PSI grade", "AUC", "95% interval", "Gini", "KS", "")
         judged = {each.period: each for each in self.performance}
-        told = {}
-        if self.calibration is not None:
-            told = {each.period: each for each in (*self.calibration.periods, self.calibration.overall)}
         body = []
         for name, found in self.stability.items():
             own = judged[name]
             moved = [f"{each.psi:.3f}" for each in found[:2]]
             auc, gini, ks = (number(each.value) for each in (own.auc, own.gini, own.ks))
-            beside = ("", "", f"{own.known:,} of {own.rows:,} known" if own.young and own.known else "")
-            if name in told:
-                ratio = told[name].ratio
-                beside = (number(ratio.value), between(ratio.low, ratio.high), told[name].verdict)
-            body.append((name, f"{own.rows:,}", *moved, auc, between(own.auc.low, own.auc.high), gini, ks, *beside))
+            young = f"{own.known:,} of {own.rows:,} known" if own.young and own.known else ""
+            body.append((name, f"{own.rows:,}", *moved, auc, between(own.auc.low, own.auc.high), gini, ks, young))
+        return (header, *body)
+
+    def calibration_rows(self) -> tuple[tuple[str, ...], ...]:
+        """Defaults beside what was expected, by period, the header first; empty where no outcomes are known."""
+        if self.calibration is None:
+            return ()
+        header = ("period", "bad", "expected", "ratio", "95% interval", "in the large", "slope", "p (Holm)", "")
+        body = []
+        for each in (self.calibration.overall, *self.calibration.periods):
+            line = self.calibration.lines[each.period]
+            seen = f"{each.observed:,.0f}", f"{each.expected:,.1f}", number(each.ratio.value)
+            ends = between(each.ratio.low, each.ratio.high)
+            body.append(
+                (each.period, *seen, ends, str(line.constant), str(line.slope), chance(each.adjusted), each.verdict)
+            )
         return (header, *body)
 
     def frame(self) -> pd.DataFrame:
@@ -156,6 +165,8 @@ class MonitoringReport:
         if self.calibration is not None:
             chart = self.calibration.cusum
             lines += [
+                "",
+                *aligned(self.calibration_rows()),
                 "",
                 f"CUSUM for odds {chart.odds:g} times as high, or as low: "
                 + (f"alarm in {self.calibration.alarm}" if self.calibration.alarm else "no alarm")
