@@ -31,6 +31,7 @@ from plait.report.run import Asked
 ROOM = Path(validation.__file__).parent
 FAST = {"evidence": {"fusion": "early", "learner": "linear"}}
 PACKS = ("us", "eu", "china")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def fitted(folder: Path, rows: pd.DataFrame, sensitive: str, time: str | None, **settings: Any) -> Path:
@@ -227,3 +228,29 @@ def test_every_rule_and_every_key_has_words() -> None:
     raised = set(re.findall(r"KEY, \"([a-z_]+)\"", code))
     assert raised
     assert not {f"found.{rule}" for rule in raised} - set(known)
+
+
+# In a browser
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open pages with")
+@pytest.mark.parametrize("width", [375, 1200])
+def test_the_page_asks_for_nothing_and_fits(pack: Validation, tmp_path: Path, width: int) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    (page,) = pack.write(tmp_path / "pack.html")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": width, "height": 900})
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on(
+            "request", lambda asked: said.append(asked.url) if not asked.url.startswith(("data:", "file:")) else None
+        )
+        tab.goto(page.as_uri())
+        assert said == []
+        assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert tab.evaluate("Array.from(document.images).every(image => image.complete && image.naturalWidth > 0)")
+        assert len(tab.query_selector_all("main > section")) == len(pack.sections)
+        browser.close()

@@ -20,7 +20,7 @@ __all__ = ["part"]
 
 KEY = "sensitivity"
 OFTEN = 0.2  # share of rows beyond which the cap rules, and no longer guards
-GREAT = 0.05  # of ROC AUC that hangs on one source
+GREAT = 0.05  # of ROC AUC that hangs on one source beside the application's own columns
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def _found(run: CreditRun, hidden: Mapping[str, _Hidden], before: float, capped:
     found = []
     if capped > OFTEN:
         found.append(finding(run.say, KEY, "capped", share=percent(capped)))
-    for name, each in hidden.items():
-        if before - each.auc > GREAT:
-            found.append(finding(run.say, KEY, "alone", source=name, lost=number(before - each.auc)))
+    own = set(run.desk.tabular)  # what every applicant fills in
+    for source in run.schema.sources:
+        lost = before - hidden[source.name].auc
+        if lost > GREAT and not own & set(source.columns):
+            found.append(finding(run.say, KEY, "alone", source=source.name, lost=number(lost)))
     return found
