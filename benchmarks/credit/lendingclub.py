@@ -23,7 +23,7 @@ from plait.desks.credit.lift import Terms, money_by_approval
 from plait.metrics.classification import ks, roc_auc
 
 Scores = npt.NDArray[np.float64]
-THREADS = 2
+THREADS = 1
 SPLIT = 2_000  # later loans whose points are split by source
 APPROVED = (0.7, 0.8, 0.9)
 AMOUNT = "loan_amnt"
@@ -152,7 +152,7 @@ def run(seed: int) -> Report:
             f"money: {terms.margin:.0%} of the amount earned where repaid, {terms.loss_given_default:.0%} lost in a "
             f"default, the same for every loan (assumed); {amounts.sum():,.0f} dollars applied for in all",
             f"points by source: Shapley values of the evidence model's sources, {SPLIT:,} later loans drawn at random",
-            f"{THREADS} threads, each desk in a process of its own, on a machine that others may be using",
+            f"{THREADS} thread, each desk in a process of its own, on a machine that others may be using",
         ),
     )
 
