@@ -35,7 +35,8 @@ def ladder(told: Told, settings: ReasonSettings) -> Canvas:
     axes.text(told.cut_off, len(names) - 0.45, " cut-off", color=GREY, fontsize=9)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.3, -0.6)
-    axes.margins(x=0.1)
+    low, high = min(told.points, told.cut_off), max(at, told.cut_off)
+    axes.set_xlim(low - 0.08 * (high - low), high + 0.15 * (high - low))
     finish(axes, "what holds the application down", "points, if it were as approved applicants typically have it", "")
     return figure
 
