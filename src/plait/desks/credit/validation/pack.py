@@ -76,7 +76,7 @@ class Validation:
         told = "; ".join(f"{each.section}: {each.told}" for each in self.red)
         return f"{len(self.red)} red finding(s): {told}" if self.required and told else ""
 
-    def write(self, output: Path) -> tuple[Path, ...]:
+    def write(self, output: str | Path) -> tuple[Path, ...]:
         """Write the document: as HTML or Markdown, or what was found as JSON, by the ending of a file's name; a folder
         gets all three.
 
@@ -85,6 +85,7 @@ class Validation:
         ConfigError, DataError
             If it cannot be written there (`check_output`).
         """
+        output = Path(output)
         check_output(output)
         found = json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
         texts = dict(zip(ENDINGS, (self.html, self.markdown, found), strict=True))
