@@ -60,7 +60,7 @@ def run(seed: int) -> Report:
         notes=(
             *(f"plait {words}" for words in COMMANDS.values()),
             "seconds of the clock, starting Python included, on a machine that others may be using at the same time; "
-            f"and seconds that a processor was at work, with {THREADS} thread: what the clock says where nobody else is",
+            f"and seconds that a processor was at work, with {THREADS} thread: the clock of an idle machine",
             f"reasons: the first {DECLINED} declined applications, with the places in their texts",
         ),
     )
