@@ -214,6 +214,16 @@ def test_pds_that_are_too_low_turn_red(scale: MasterScale) -> None:
     assert shared.hosmer_lemeshow.p < 0.001
 
 
+def test_pds_that_are_too_high_are_told_and_turn_no_light(scale: MasterScale) -> None:
+    pd, _ = drawn(20_000, 9)
+    better = (np.random.default_rng(9).random(20_000) < 0.6 * pd).astype(float)
+    report = grade_report(scale, pd, better)
+    assert {line.light for line in report.lines} == {"green"}
+    assert "5" in report.cautious()
+    assert "higher than defaults bear out" in str(report)
+    assert grade_report(scale, *drawn(20_000, 7)).cautious() == ()
+
+
 def test_exceptions_to_the_order_are_named() -> None:
     scale = MasterScale.of({"edges": [0.05, 0.1]})
     pd = np.repeat([0.03, 0.07, 0.2], 100)

@@ -133,6 +133,11 @@ class GradeReport:
             for each in self.inversions
         )
 
+    def cautious(self) -> tuple[str, ...]:
+        """Grades whose PD is too high beyond chance: by Jeffreys' test turned round, at .05, corrected by Holm."""
+        p = holm(np.array([1 - line.jeffreys for line in self.lines]))
+        return tuple(line.name for line, each in zip(self.lines, p, strict=True) if each < YELLOW)
+
     def table(self) -> list[list[str]]:
         """Grades as a table of strings, the header first."""
         head = ["grade", "rows", "share", "PD", "mean PD", "observed", "95% interval", "binomial", "Jeffreys", "light"]
@@ -147,7 +152,7 @@ class GradeReport:
         return made
 
     def to_json(self) -> dict[str, Json]:
-        return {**plain(self), "monotone": self.monotone}
+        return {**plain(self), "monotone": self.monotone, "cautious": list(self.cautious())}
 
     def __str__(self) -> str:
         test, gathered, z = self.hosmer_lemeshow, self.concentration, self.spiegelhalter
@@ -163,6 +168,8 @@ class GradeReport:
             f"Herfindahl {number(gathered.herfindahl)} (normalised {number(gathered.normalised)}); largest grade "
             f"{self.lines[gathered.largest].name} with {gathered.share:.1%}",
         ]
+        if cautious := self.cautious():
+            told.append(f"PDs higher than defaults bear out, beyond chance: grade {', '.join(cautious)}")
         if self.gini is not None:
             lost = self.gini.lost
             told.append(
