@@ -121,7 +121,8 @@ def split_points(
     names = np.asarray(found.sources)
     beyond = f"{', '.join(names[joint]) or 'base rate'} beyond the scorecard"
     lines = (CALIBRATION, beyond, *map(str, names[~joint]), CAP)
-    return PointShares(lines, model.points.of(card), np.stack(values, axis=1), np.stack(errors, axis=1))
+    told = np.stack(values, axis=1) + 0.0  # 0 and not -0
+    return PointShares(lines, model.points.of(card), told, np.stack(errors, axis=1))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from plait.contracts import Array
 from plait.data.files import made_folder
-from plait.desks.credit.lift import Money, PointShares, Without
+from plait.desks.credit.lift import CALIBRATION, CAP, Money, PointShares, Without
 from plait.report.canvas import BLUE, GREY, SERIES, Axes, Canvas, axes_of, canvas, finish, readable, save
 
 __all__ = ["draw_lift"]
@@ -45,11 +46,12 @@ def _lift(shares: PointShares, without: Sequence[Without]) -> Canvas:
     names = [readable(name) for name in shares.lines]
     figure = canvas(9.6 if without else 5.6, 1.6 + 0.4 * len(names))
     left, *right = figure.subplots(1, 2 if without else 1, squeeze=False)[0]
-    _bars(left, names, np.abs(shares.values).mean(axis=0))
+    told = [GREY if name in (CALIBRATION, CAP) else BLUE for name in shares.lines]  # grey: no evidence has a part in it
+    _bars(left, names, np.abs(shares.values).mean(axis=0), told)
     finish(left, "What moves a score", "Mean |points| a row", "")
     if without:
         lost = np.array([each.lost for each in without])
-        _bars(right[0], [readable(each.source) for each in without], lost[:, 0])
+        _bars(right[0], [readable(each.source) for each in without], lost[:, 0], [BLUE] * len(lost))
         spread = np.maximum(0, [lost[:, 0] - lost[:, 1], lost[:, 2] - lost[:, 0]])
         right[0].errorbar(lost[:, 0], np.arange(len(lost)), xerr=spread, color=GREY, linestyle="none", capsize=3)
         right[0].axvline(0, color=GREY, linewidth=0.8)
@@ -57,8 +59,8 @@ def _lift(shares: PointShares, without: Sequence[Without]) -> Canvas:
     return figure
 
 
-def _bars(axes: Axes, names: Sequence[str], values: np.ndarray) -> None:
-    axes.barh(np.arange(len(names)), values, color=BLUE, alpha=0.8, height=0.6)
+def _bars(axes: Axes, names: Sequence[str], values: Array, colours: Sequence[str]) -> None:
+    axes.barh(np.arange(len(names)), values, color=colours, alpha=0.8, height=0.6)
     axes.set_yticks(np.arange(len(names)), names)
     axes.invert_yaxis()
 
@@ -73,7 +75,7 @@ def _money(money: Money) -> Canvas:
     for name, colour in zip(others, [*SERIES[: len(others) - 1], BLUE], strict=True):
         axes.plot(x, money.profit[name][:, 0], color=colour, linewidth=2 if colour == BLUE else 1.2, label=name)
     low, high = money.profit[first][:, 0, None].T + money.gained[:, 1:].T
-    axes.fill_between(x, low, high, color=BLUE, alpha=0.15, linewidth=0)
+    axes.fill_between(x, low, high, color=BLUE, alpha=0.15, linewidth=0, label=f"{first} + what the blend gains, 95%")
     finish(
         axes, "Profit at equal approval", "% of applications approved", "Profit, % of the amount applied for", "best"
     )
