@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.contracts import Exhibit, Place
+from plait.data.findings import Finding
 from plait.explain.explanation import CellShares, Explanation
 from plait.report.masking import masked, masked_text
+from plait.report.run import Asked, Run
+from plait.report.sections import quality
+from plait.report.words import Words
 
 LETTER = "Write to ann.lee@example.com or call 13812345678, 谢谢。"
 
@@ -50,3 +57,13 @@ def test_records_and_items_are_masked_and_pictures_are_not() -> None:
     assert shown[0].values == ({"note": masked_text(LETTER), "paid": 3.5},)
     assert shown[1].values[0].values == masked_text(LETTER)
     assert shown[2] is pixels
+
+
+def test_findings_that_quote_cells_are_masked_unless_asked_otherwise() -> None:
+    quoted = Finding("encoding", ("letter",), "warning", f"read in the wrong encoding, such as {LETTER!r}")
+    for shown in (False, True):
+        asked = Asked(show_personal=shown)
+        run = SimpleNamespace(say=Words(), record={"faults": []}, test=None, findings=(quoted,), asked=asked)
+        section = quality.section(cast("Run", run))
+        assert ("13812345678" in section.watch[0]) == shown
+        assert ("13812345678" in str(section.blocks)) == shown

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plait.contracts import Json
+from plait.data.findings import Finding
+from plait.report.masking import masked_text
 from plait.report.numbers import count
 from plait.report.page import Block, Notice, Section, Subheading, Table
 from plait.report.run import Run
@@ -23,18 +25,25 @@ def section(run: Run) -> Section:
         faults += [("judge", fault) for fault in run.evaluation.faults]
     cells = sum(fault["cells"] for _, fault in faults)
     odd = [finding for finding in run.findings if finding.kind not in ELSEWHERE]
+    shown = str if run.asked.show_personal else _masked  # findings quote cells
     blocks: list[Block] = []
     if faults:
         blocks.append(_table(run, faults[:SHOWN]))
     if odd:
         blocks.append(Subheading(say("quality.odd")))
-        blocks += [Notice(str(finding), "plain" if finding.severity == "note" else "watch") for finding in odd[:SHOWN]]
+        blocks += [
+            Notice(shown(finding), "plain" if finding.severity == "note" else "watch") for finding in odd[:SHOWN]
+        ]
     if len(odd) > SHOWN:
         blocks.append(Notice(say("quality.more", findings=len(odd) - SHOWN)))
     watch = [say("quality.watch", cells=count(cells))] if cells else []
-    watch += [str(finding) for finding in odd if finding.severity != "note"]
+    watch += [shown(finding) for finding in odd if finding.severity != "note"]
     verdict = say("quality.verdict", cells=count(cells), findings=len(odd))
     return Section.of("quality", say("quality.title"), blocks, verdict, watch)
+
+
+def _masked(finding: Finding) -> str:
+    return masked_text(str(finding))
 
 
 def _table(run: Run, faults: Sequence[tuple[str, Json]]) -> Table:
