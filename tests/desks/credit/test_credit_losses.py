@@ -172,7 +172,9 @@ NAN = float("nan")
         ({"dpd": 30}, "1", "no significant rise"),
         ({"previous": 3, "months_clean": 2}, "3", "cured for less than 3 months"),
         ({"previous": 3, "months_clean": 3}, "1", "no significant rise"),
+        ({"previous": 3, "months_clean": NAN}, "3", "cured for less than 3 months"),
         ({"previous": 2, "months_clean": 2}, "2", "on probation"),
+        ({"previous": 2, "months_clean": NAN}, "2", "on probation"),
         ({"watch": 1}, "2", "watch list"),
         ({"pd": 0.02}, "2", "2 times"),
         ({"pd": 0.0199}, "1", "no significant rise"),
@@ -198,6 +200,8 @@ def test_low_risk_overrules_comparisons_but_not_the_backstop() -> None:
     lenient = stage(standing, replace(strict, low_risk=0.003))
     assert lenient.names.tolist() == ["1", "2", "2"]
     assert lenient.rule[0] == "low credit risk"
+    trying = replace(standing, previous=np.full(3, 2.0), months_clean=np.full(3, 1.0))
+    assert stage(trying, replace(strict, low_risk=0.003)).rule[0] == "on probation for less than 3 months"
 
 
 def test_rules_that_are_off_do_not_decide() -> None:

@@ -103,7 +103,8 @@ class Standing:
     grade, grade_origin
         float64 ``N``: 0 is the best.
     previous, months_clean
-        float64 ``N``: the stage at the last reporting date (1 to 3), and how many months ago its cause went away.
+        float64 ``N``: the stage at the last reporting date (1 to 3), and how many months ago its cause went away (NaN:
+        not known).
     """
 
     pd: Array
@@ -134,7 +135,7 @@ def stage(standing: Standing, rules: StageRules = StageRules()) -> Staged:
 
     Credit-impaired when bought; default (flag, then days past due); still curing; more than 30 days past due; watch
     list; PD ratio with its absolute rise; notches; still on probation. The low-risk exemption overrules the comparisons
-    with origination, not the backstop of 30 days and not the watch list. A row that has nothing to be compared with
+    with origination alone. A cause whose end is not known has not ended. A row that has nothing to be compared with
     stays in stage 1 and says so.
     """
     rows = len(standing.pd)
@@ -147,9 +148,9 @@ def stage(standing: Standing, rules: StageRules = StageRules()) -> Staged:
         return no if values is None else np.asarray(values, bool)
 
     pd, origin, late = known(standing.pd), known(standing.pd_origin), known(standing.dpd, 0)
-    previous, clean = known(standing.previous), known(standing.months_clean, 0)
+    previous, clean = known(standing.previous), np.nan_to_num(known(standing.months_clean))
     fell = known(standing.grade) - known(standing.grade_origin)
-    low = no if rules.low_risk is None else pd <= rules.low_risk
+    low = no if rules.low_risk is None else np.asarray(pd <= rules.low_risk)
     riskier, lower = no, no
     if rules.ratio is not None:
         slack = 1 - 1e-12  # a PD that is written as 2 times 0.3% is 2 times 0.3%
@@ -164,10 +165,10 @@ def stage(standing: Standing, rules: StageRules = StageRules()) -> Staged:
         ((previous == 3) & (clean < rules.cure), 2, f"cured for less than {rules.cure} months"),
         (late > rules.past_due, 1, f"more than {rules.past_due} days past due"),
         (flag(standing.watch) & rules.watch_list, 1, "on the watch list"),
-        (low & (riskier | lower), 0, "low credit risk"),
-        (riskier, 1, f"PD at least {rules.ratio:g} times that at origination" if rules.ratio else ""),
-        (lower, 1, f"{rules.notches} grades or more below origination"),
+        (riskier & ~low, 1, f"PD at least {rules.ratio:g} times that at origination" if rules.ratio else ""),
+        (lower & ~low, 1, f"{rules.notches} grades or more below origination"),
         ((previous == 2) & (clean < rules.probation), 1, f"on probation for less than {rules.probation} months"),
+        (riskier | lower, 0, "low credit risk"),
         (nothing, 0, "nothing to compare with"),
     ]
     conditions = [condition for condition, _, _ in ordered]
