@@ -23,6 +23,7 @@ from plait.desks.credit.policy.prohibited import check_columns
 from plait.desks.credit.reasons.decided import Decided
 from plait.desks.credit.reasons.find import Told, barred, reasons_of
 from plait.desks.credit.reasons.search import Candidate, candidates, neutralised
+from plait.explain.cells import explain_cells
 from plait.explain.columns import explain_columns
 from plait.metrics.intervals import bootstrap
 
@@ -30,9 +31,9 @@ FITTED, JUDGED = 1_500, 2_500
 APPROVED = 0.6
 MOST = 4
 SENSITIVE = ["sex", "age", "origin"]
-LOOKED = ("letter", "account")  # whose planted places the oracle tells
 
-Spans = list[tuple[float, float]]
+Spans = Sequence[tuple[float, ...]]
+Pointed = tuple[int, Spans]  # a row, and places in its cell
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run(seed: int) -> Report:
     reasons_of(some, cut_off=goal, most=MOST, places=())
     plainly = time.perf_counter() - start
     start = time.perf_counter()
-    told = reasons_of(some, cut_off=goal, most=MOST, places=LOOKED)
+    told = reasons_of(some, cut_off=goal, most=MOST, places=["letter"])
     located = time.perf_counter() - start - plainly
     among = candidates(some, model.typical, model.config.reasons, barred(model))
     approved = later.iloc[np.flatnonzero(everyone.prediction <= goal)]
@@ -73,7 +74,7 @@ def run(seed: int) -> Report:
         *gaps(some, told, among, goal, seed),
         swapped(model, some, told, approved, goal, seed),
         *faithful(everyone, told, among, seed),
-        *places(told, truth.iloc[FITTED:].iloc[declined], later.iloc[declined], seed),
+        *places(some, told, truth.iloc[FITTED:].iloc[declined], seed),
     ]
     return Report(
         data=f"{FITTED + JUDGED:,} made applications of five sources (plait.samples.applications)",
@@ -84,7 +85,7 @@ def run(seed: int) -> Report:
             f"typical: the {model.typical.approved} rows above the model's own cut-off among the later fifth of those "
             "fitted on, by models that had not seen them",
             f"{len(among)} candidates; {np.mean([len(each.reasons) for each in told]):.2f} reasons named on average",
-            f"{1000 * plainly / len(told):.0f} ms an application without places; with those in letters and accounts "
+            f"{1000 * plainly / len(told):.0f} ms an application without places; with those in letters "
             f"{1000 * located / len(told):.0f} ms more",
         ),
     )
@@ -184,31 +185,36 @@ def faithful(
     )  # fmt: skip
 
 
-def places(told: Sequence[Told], truth: pd.DataFrame, rows: pd.DataFrame, seed: int) -> list[Measured]:
-    """Whether reasons point at what was planted in letters and accounts."""
-    letters, accounts = rows["letter"], rows["account"]
-    worst, dry = ([[] if span is None else [span] for span in truth[f"{name}_place"]] for name in LOOKED)
+def places(some: Decided, told: Sequence[Told], truth: pd.DataFrame, seed: int) -> list[Measured]:
+    """Whether reasons point at what was planted in letters; and the strongest place of an account, named or not."""
+    letters, accounts = some.rows["letter"].tolist(), some.rows["account"].tolist()
+    named: list[Pointed] = []
+    for row, each in enumerate(told):
+        own = [reason.places for reason in each.reasons if reason.source == "letter" and reason.places]
+        named += [(row, [place.where[:2] for place in found]) for found in own]
+    worst, dry = ([[] if span is None else [span] for span in truth[f"{name}_place"]] for name in ("letter", "account"))
     troubles = [trouble(letter) for letter in letters]
+    there = np.array([row for row, spans in enumerate(dry) if spans and accounts[row] is not None])
+    cells = explain_cells(some.evidence.take(there), sources=["account"])
+    strongest: list[Pointed] = [(int(there[c.row]), [c.places[int(c.values.argmax())].where[:2]]) for c in cells]
+    first = [(row, spans[:1]) for row, spans in named]
     return [
-        pointed("letter: place named first tells of trouble", told, "letter", troubles, letters, 1, seed),
-        pointed("letter: a place named tells of the worst trouble", told, "letter", worst, letters, 3, seed),
-        pointed("account: place named first is in the dry months", told, "account", dry, accounts, 1, seed),
+        pointed("letter: place named first tells of trouble", first, troubles, letters, seed),
+        pointed("letter: a place named tells of the worst trouble", named, worst, letters, seed),
+        pointed("account: riskiest place is in the dry months", strongest, dry, accounts, seed),
     ]
 
 
-def pointed(
-    what: str, told: Sequence[Told], source: str, planted: Sequence[Spans], cells: pd.Series[Any], first: int, seed: int
-) -> Measured:
-    """Whether one of the `first` places named lies in what was planted; chance: places of as many units anywhere."""
+def pointed(what: str, found: Sequence[Pointed], planted: Sequence[Spans], cells: Sequence[Any], seed: int) -> Measured:
+    """Whether one of a row's places lies in what was planted in it; chance: places of as many units anywhere."""
     hits, chance = [], []
-    for each, spans, cell in zip(told, planted, cells, strict=True):
-        for reason in (own for own in each.reasons if own.source == source and own.places and spans):
-            named = [place.where[:2] for place in reason.places[:first]]
-            hits.append(float(any(a < end and begin < b for a, b in named for begin, end in spans)))
-            misses = [max(0.0, 1 - sum(end - begin + b - a for begin, end in spans) / len(cell)) for a, b in named]
-            chance.append(1 - float(np.prod(misses)))
-    found = {"named": np.array(hits), "such places anywhere": np.array(chance)}
-    return measured(f"{what} ({len(hits)} reasons)", found, "share", seed)
+    for row, spans in found:
+        if planted[row]:
+            hits.append(float(any(a < end and begin < b for a, b in spans for begin, end in planted[row])))
+            reach = [sum(end - begin + b - a for begin, end in planted[row]) / len(cells[row]) for a, b in spans]
+            chance.append(1 - float(np.prod([max(0.0, 1 - share) for share in reach])))
+    what = f"{what} ({len(hits)} of them)"
+    return measured(what, {"named": np.array(hits), "such places anywhere": np.array(chance)}, "share", seed)
 
 
 def trouble(letter: object) -> Spans:
