@@ -151,6 +151,17 @@ def test_the_trade_off_rises_to_the_rate_of_all(tmp_path: Path) -> None:
         trade_off({}, bad)
 
 
+def test_rows_without_weight_change_no_trade_off() -> None:
+    rng = np.random.default_rng(4)
+    risk = rng.normal(size=300)
+    bad = (rng.random(300) < 0.3).astype(float)
+    kept = risk < np.quantile(risk, 0.9)
+    found = trade_off({"new": risk}, bad, weight=kept.astype(float), resamples=0).curves[0]
+    alone = trade_off({"new": risk[kept]}, bad[kept], resamples=0).curves[0]
+    np.testing.assert_allclose(found.bad_rate, alone.bad_rate)
+    np.testing.assert_allclose(found.approved, alone.approved)
+
+
 def test_swap_sets_divide_all_rows() -> None:
     new, bad, old = calibrated(4_000)
     amounts = np.linspace(1, 3, len(bad))

@@ -165,6 +165,7 @@ def _cuts(risk: Array, weight: Array, steps: int) -> Vector:
     mass = np.cumsum(weight[order])
     wanted = np.arange(1, steps + 1) / steps * mass[-1]
     place = np.minimum(np.searchsorted(mass, wanted * (1 - 1e-12)), len(order) - 1)
+    place[-1] = len(order) - 1  # rows without weight may lie above all others
     return np.asarray(risk[order][place], np.float64)
 
 
