@@ -80,6 +80,14 @@ def test_rows_without_an_outcome_are_graded_and_not_tested(run: Any, folder: Pat
     assert said.json["report"]["rows"] == (len(new) + 1) // 2
 
 
+def test_an_outcome_of_neither_kind_is_no_good_one(run: Any, folder: Path) -> None:
+    new = pd.read_parquet(folder / "new.parquet").head(60)
+    new.assign(default=new["default"].where(new.index != new.index[3], 7)).to_parquet(folder / "odd.parquet")
+    said = run("credit", "grade", "run", "odd.parquet")
+    assert said.code == 2
+    assert "'default' holds '7'; it is 0 or 1" in said.err
+
+
 def test_views_move_pds_between_states(run: Any, folder: Path) -> None:
     def mean(*options: str) -> float:
         said = run("credit", "grade", "run", "new.parquet", "--history", "history.csv", *options, "-o", "view")

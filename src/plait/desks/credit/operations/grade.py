@@ -204,10 +204,12 @@ def _outcomes(model: CreditModel, frame: pd.DataFrame) -> tuple[Any, Any]:
     """Outcomes, float64 ``N``, and in which rows they are known."""
     import numpy as np
 
-    target = str(model.schema.target)
-    if target not in frame.columns:
+    from plait.desks.credit.policy.observed import outcomes
+
+    if model.schema.target not in frame.columns:
         return np.zeros(len(frame)), np.zeros(len(frame), bool)
-    return (frame[target] == model.bad).to_numpy(np.float64), frame[target].notna().to_numpy()
+    bad = outcomes(model, frame)
+    return bad, ~np.isnan(bad)
 
 
 def _long_run(request: GradeRequest, grade: Any, bad: Any, held: Any) -> LongRun | None:
