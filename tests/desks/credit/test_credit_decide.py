@@ -14,6 +14,7 @@ import pytest
 from plait.contracts import Reason, Rows
 from plait.data import samples
 from plait.data.schema import ColumnSpec, Schema
+from plait.desks.credit import DESK
 from plait.desks.credit.config import Config
 from plait.desks.credit.fitting import fit_credit
 from plait.desks.credit.model import CreditModel, load
@@ -81,6 +82,14 @@ def test_a_decision_does_not_hang_on_the_rows_beside_it(model: CreditModel, late
     alone = [decide(model, later.iloc[[i]], replace(said, approve_below=None))[0] for i in range(20)]
     assert [each.action for each in whole] == [each.action for each in alone]
     assert {each.action for each in decide(model, later, said)} == {"approve", "refer", "decline"}
+
+
+def test_the_operation_names_every_policy_that_may_be_asked(model: CreditModel, later: pd.DataFrame) -> None:
+    wanted = {"capped": True, "faults": True, "outside": True, "missing": ["letter"], "proxies": ["district"]}
+    wanted |= {"disagreement": 25, "amount_above": 15_000}
+    said = policy(refer=[0.25, 0.4], capacity=0.5, reviews=0.1, amount="amount", handover=wanted)
+    asked = {outcome.policy for outcome in decide(model, later.head(5), said)[0].policies}
+    assert asked | {"uncertainty"} == set(DESK["decide"].policies)  # which takes a model that promises
 
 
 def test_capacity_and_reviews_are_kept_and_told(model: CreditModel, later: pd.DataFrame) -> None:

@@ -140,6 +140,9 @@ OPERATION = Operation(
     run=run,
     summary="Decide about applications: approve, decline with reasons, or hand over to a person, and say why.",
     effect="acts",
-    policies=("cut-off", "grey zone", "capacity", "reviews", "handover"),
+    policies=(
+        *("cut-off", "grey zone", "reviews", "capacity"),
+        *("cap", "disagreement", "faults", "missing evidence", "range", "uncertainty", "proxy", "amount"),
+    ),
     example={"model": "runs/credit", "rows": "new.parquet", "policy": "credit.yaml", "output": "decisions.jsonl"},
 )

@@ -94,6 +94,6 @@ OPERATION = Operation(
     run=run,
     summary="Judge how approvals fall on groups: four-fifths ratio, error rates, and the columns that tell the groups.",
     effect="reads",
-    policies=("four fifths",),
+    policies=("cut-off", "four fifths"),
     example={"model": "runs/credit", "rows": "later.parquet", "sensitive": ["sex"], "require": 0.8},
 )

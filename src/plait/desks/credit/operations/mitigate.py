@@ -215,6 +215,6 @@ OPERATION = Operation(
     run=run,
     summary="Search a less discriminatory alternative of a run, and fit the best one that passes the four-fifths gate.",
     effect="acts",
-    policies=("four fifths",),
+    policies=("prohibited", "cut-off", "four fifths"),
     example={"model": "runs/credit", "rows": "applications.parquet", "sensitive": ["origin"], "output": "runs/fair"},
 )

@@ -105,5 +105,6 @@ OPERATION = Operation(
     run=run,
     summary="Monitor a score in use: stability, ranking and calibration by period, with a traffic light by rule.",
     effect="reads",
+    policies=("population", "discrimination", "calibration"),
     example={"model": "runs/credit", "rows": "new.parquet", "time": "applied_at", "target": "default"},
 )

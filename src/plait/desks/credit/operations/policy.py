@@ -146,6 +146,6 @@ OPERATION = Operation(
     run=run,
     summary="Weigh cut-offs by cost and capacity: what each approves, loses and earns, and the trade-off between them.",
     effect="reads",
-    policies=("cut-off", "capacity"),
+    policies=("cut-off", "grey zone", "reviews", "capacity"),
     example={"model": "runs/credit", "rows": "later.parquet", "policy": "credit.yaml", "output": "policy"},
 )

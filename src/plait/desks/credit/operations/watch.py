@@ -106,6 +106,6 @@ OPERATION = Operation(
     summary="Early warning: signals of trouble in borrowers' balances, payments and news, to a few alerts a day.\n\n"
     "An alert asks a person to look; it decides nothing. Running a day twice adds nothing.",
     effect="acts",
-    policies=("early warning: an alert is never a decision",),
+    policies=("early warning",),
     example={"rows": "borrowers.parquet", "id": "borrower", "date": "month", "output": "watch.jsonl"},
 )
