@@ -61,6 +61,6 @@ OPERATION = Operation(
     request=ExportRequest,
     run=run,
     summary="Write a scorecard as SQL that scores rows where they lie, or as JSON.",
-    effect="reads",
+    effect="acts",
     example={"scorecard": "runs/credit", "to": "sql", "output": "scorecard.sql"},
 )
