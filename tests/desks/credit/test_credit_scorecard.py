@@ -242,6 +242,30 @@ def test_noise_does_not_enter_though_its_bins_are_the_best_of_many() -> None:
     assert len(tempting) >= 5  # information value on the rows that the bins were chosen on
 
 
+def test_whatever_is_let_in_has_a_figure_for_everything() -> None:
+    rng = np.random.default_rng(3)
+    n = 120
+    frame = pd.DataFrame({f"x{i}": rng.integers(0, 2 + i, n).astype(float) for i in range(6)})
+    bad = (rng.random(n) < expit(frame["x5"] / 2 - 2)).astype(float).to_numpy()
+    for penalty in (0.0, 30.0):
+        said = {"min_iv": 0, "max_p_value": 1, "max_correlation": 1, "penalty": penalty}
+        card = fit_scorecard(frame, bad, settings=ScorecardSettings.of(said))
+        figures = [
+            (each.coefficient, each.standard_error, each.p_value, each.crossed_p_value) for each in card.variables
+        ]
+        assert np.isfinite(figures).all()
+
+
+def test_special_codes_of_levels_are_named_as_their_cells() -> None:
+    codes = pd.Series([1, 2, -1, 1, 2] * 40, name="x")
+    edit = {"bins": {"x": {"levels": [["1"], ["2"]], "special": {"none": [-1.0]}}}}
+    rng = np.random.default_rng(0)
+    bad = (rng.random(200) < np.where(codes == 1, 0.1, 0.5)).astype(float)
+    card = fit_scorecard(codes.to_frame(), bad, settings=ScorecardSettings.of(edit))
+    assert card.variables[0].bins.labels == ("1", "2", "special: none", "missing")
+    assert card.variables[0].bins.count[2] == 40
+
+
 def test_trends_are_those_that_were_asked_for() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, 4000)

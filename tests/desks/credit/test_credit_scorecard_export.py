@@ -137,7 +137,7 @@ FIT = "credit scorecard applications.csv --target lost --bad yes --time applied 
 @pytest.fixture
 def written(applicants: Any, tmp_path: Path) -> Path:
     frame = applicants.frame.assign(lost=np.where(applicants.bad == 1, "yes", "no"))
-    frame.drop(columns="opened").head(1200).to_csv(tmp_path / "applications.csv", index=False)
+    frame.drop(columns=["opened", "job"]).head(1200).to_csv(tmp_path / "applications.csv", index=False)
     (tmp_path / "credit.yaml").write_text("scorecard: {special_codes: {months: {never: -1}}}\n")
     return tmp_path
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait.desks.credit.scorecard.binned import REST, Bins, Floats, Trend
-from plait.desks.credit.scorecard.cells import Cells, Kind, Levels
+from plait.desks.credit.scorecard.cells import Cells, Kind, Levels, level
 from plait.desks.credit.scorecard.edits import Edit
 from plait.errors import ConfigError, MissingExtraError, unknown
 
@@ -92,7 +92,7 @@ def find_bins(
 def _codes(name: str, kind: Kind, special: Any) -> dict[str, tuple[float | str, ...]]:
     """Special codes as the variable's cells are."""
     if kind == "levels":
-        return {label: tuple(map(str, codes)) for label, codes in special.items()}
+        return {label: tuple(map(level, codes)) for label, codes in special.items()}
     for code in (code for codes in special.values() for code in codes):
         if isinstance(code, str):
             raise ConfigError(f"special codes of {name}: {code!r} is text, and the column holds numbers or dates")
@@ -138,8 +138,8 @@ def _found_groups(cells: Levels, special: Any, rows: _Rows, settings: ScorecardS
     if few and not rare[cells.codes[some]].all():
         some &= ~rare[cells.codes]
     names = np.where(rare, REST, np.array(cells.names, object))[cells.codes[some]]
-    if len(set(names)) < 2:
-        return ((*set(names),),)
+    if len(set(names)) < 2 or len(np.unique(rows.bad[some])) < 2:
+        return (tuple(sorted(set(names))),)
     found = [sorted(group) for group in _optimal("categorical", names, rows, some, "monotone", settings)]
     if few:
         mean = np.average(rows.bad, weights=rows.weight)

@@ -213,8 +213,10 @@ class _Regression(NamedTuple):
 
     @property
     def p_values(self) -> Floats:
-        """Of Wald's test that a coefficient is 0, two-sided."""
-        return np.asarray(erfc(np.abs(self.coefficients / self.errors) / np.sqrt(2.0)))
+        """Of Wald's test that a coefficient is 0, two-sided; 1 for a column that is the same in every row."""
+        still = np.zeros_like(self.errors)
+        apart = np.divide(np.abs(self.coefficients), self.errors, out=still, where=self.errors > 0)
+        return np.asarray(erfc(apart / np.sqrt(2.0)))
 
 
 def _chosen(found: _Found, rows: _Rows, settings: ScorecardSettings) -> tuple[list[str], _Regression, _Regression]:
@@ -299,7 +301,7 @@ def _regress(columns: Floats, bad: Floats, weight: Floats, penalty: float) -> _R
     for _ in range(STEPS):
         said = expit(columns @ at)
         information = (columns.T * (weight * said * (1 - said))) @ columns
-        step = np.linalg.solve(information + ridge, columns.T @ (weight * (bad - said)) - ridge @ at)
+        step = np.linalg.pinv(information + ridge) @ (columns.T @ (weight * (bad - said)) - ridge @ at)
         here = loss(at)
         while loss(at + step) > here and np.abs(step).max() > NEAR:
             step = step / 2
@@ -308,5 +310,5 @@ def _regress(columns: Floats, bad: Floats, weight: Floats, penalty: float) -> _R
             break
     said = expit(columns @ at)
     information = (columns.T * (weight * said * (1 - said))) @ columns
-    inverse = np.linalg.inv(information + ridge)
-    return _Regression(at, np.sqrt(np.diag(inverse @ information @ inverse)))
+    inverse = np.linalg.pinv(information + ridge)
+    return _Regression(at, np.sqrt(np.maximum(np.diag(inverse @ information @ inverse), 0.0)))
