@@ -25,7 +25,7 @@ class SwapRequest:
     old: Path | None = asked("folder", "The old model's run; by default the new one's own scorecard.", default=None)
     approval: float | None = asked(
         "number",
-        "Share that each approves; by default the old one cuts as its policy says, the new one as many.",
+        "Share that each approves; by default as many as the policy's cut-off approves by the old one.",
         default=None,
         least=0,
         most=1,
