@@ -84,7 +84,8 @@ def normal_test(observed: Array, predicted: Array) -> float:
     """One-sided p-value of PDs being too low over ``T`` periods; NaN for fewer than two, or without any scatter.
 
     The mean gap in units of its own scatter over the periods, by Student's t as these are few; so defaults may depend
-    on one another within a period (the normal test of the Basel Committee, Working Paper 14, "Studies on the validation of internal rating systems", 2005).
+    on one another within a period (the normal test of the Basel Committee, Working Paper 14, "Studies on the validation
+    of internal rating systems", 2005).
     """
     from scipy.special import stdtr
 
