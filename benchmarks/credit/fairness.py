@@ -93,7 +93,7 @@ def judge(seed: int) -> Judged:
         train,
         valid,
         ways_of(["district"], (0.75, 0.85, 0.95)),
-        approve=lambda chance: chance <= CUT,
+        approve=lambda _, chance: chance <= CUT,
         least=LEAST,
         seed=seed,
     )

@@ -92,6 +92,7 @@ def test_a_review_pays_between_its_break_even_points(end: int) -> None:
     assert review == pytest.approx((approve, 0.0)[end], abs=1e-9)
     small = policy.zone(POINTS, np.array([1.0]))  # a review costs more than the loan can earn
     assert small[0] == small[1] == policy.cut_off(POINTS)
+    assert (policy.zone(POINTS, np.zeros(1))[end] == policy.cut_off(POINTS)).all()
 
 
 def test_cut_offs_in_points_and_probabilities_agree() -> None:

@@ -241,6 +241,18 @@ def test_what_is_searched_must_make_sense(model: CreditModel, later: pd.DataFram
             Search(model, frame, named, ones, {})
 
 
+@pytest.mark.parametrize("amount", [None, "amount"])
+def test_a_search_approves_whom_the_gate_approves(model: CreditModel, later: pd.DataFrame, amount: str | None) -> None:
+    said = {"margin": 0.1, "lgd": 0.5, "cost_of_review": 50 if amount else 0.005, "review_finds": 0.5, "amount": amount}
+    desk = replace(model, config=Config.of({**SETTINGS, "policy": said}))
+    searched = Search(desk, later, ("origin",), np.ones(len(later)), {})
+    found = searched.approve(searched.sample(np.arange(len(later))), desk.score(later).pd)
+    policy = desk.config.policy
+    judged = judge_approvals(desk, Observed.of(desk, Rows(later), policy), policy, ["origin"], proxies=False)
+    told = {group.name: group.figures["favoured"].value for group in judged["origin"].groups}
+    assert pd.Series(found).groupby(later["origin"]).mean().to_dict() == pytest.approx(told)
+
+
 @pytest.mark.slow
 def test_an_alternative_is_searched_fitted_and_kept(run: Callable, folder: Path, rows: pd.DataFrame) -> None:
     plain = rows.drop(columns=["letter", "age"])

@@ -54,7 +54,7 @@ def test_the_best_alternative_that_passes_is_chosen(rows: tuple[pd.DataFrame, pd
         train,
         valid,
         ways_of(["district"], (0.5, 0.9)),
-        approve=lambda chance: chance <= 0.35,
+        approve=lambda _, chance: chance <= 0.35,
         resamples=50,
     )
     base, blind, half, strong = found.tried
@@ -83,7 +83,7 @@ def test_a_way_by_which_nothing_can_be_learned_is_told(rows: tuple[pd.DataFrame,
             raise DataError("no variable is left")
         return logistic(train.frame, train.bad, weight, COLUMNS)
 
-    found = search(fit, train, valid, ways_of(["district"], ()), approve=lambda chance: chance <= 0.35, resamples=0)
+    found = search(fit, train, valid, ways_of(["district"], ()), approve=lambda _, chance: chance <= 0.35, resamples=0)
     assert len(found.tried) == 1
     assert "without district: no variable is left" in str(found)
 
@@ -94,13 +94,13 @@ def test_none_passes_where_too_much_is_asked(rows: tuple[pd.DataFrame, pd.DataFr
     def fit(without: Sequence[str], weight: np.ndarray) -> Callable:
         return logistic(train.frame, train.bad, weight, COLUMNS)
 
-    found = search(fit, train, valid, [Way()], approve=lambda chance: chance <= 0.35, resamples=0)
+    found = search(fit, train, valid, [Way()], approve=lambda _, chance: chance <= 0.35, resamples=0)
     assert found.best is None
     assert "no way reaches" in str(found)
     with pytest.raises(ConfigError, match="as it is"):
-        search(fit, train, valid, ways_of([])[1:], approve=lambda chance: chance <= 0.35)
+        search(fit, train, valid, ways_of([])[1:], approve=lambda _, chance: chance <= 0.35)
     with pytest.raises(ConfigError, match="at most 1"):
-        search(fit, train, valid, [Way()], approve=lambda chance: chance <= 0.35, least=1.5)
+        search(fit, train, valid, [Way()], approve=lambda _, chance: chance <= 0.35, least=1.5)
 
 
 @given(st.integers(0, 2**16), st.floats(0, 0.99))

@@ -26,7 +26,7 @@ from plait.desks.credit.policy.mitigate import (
     search,
     ways_of,
 )
-from plait.desks.credit.policy.observed import outcomes
+from plait.desks.credit.policy.observed import amounts_of, outcomes
 from plait.errors import ConfigError, DataError
 from plait.judgement.groups import groups_of
 from plait.judgement.proxies import proxies_of
@@ -81,12 +81,12 @@ class Search:
         codes = {name: groups_of(self.frame[name], None)[0][rows] for name in self.sensitive}
         return Sample(frame, outcomes(self.model, frame), codes, self.weight[rows])
 
-    def approve(self, chance: Array) -> Array:
-        """Who is approved outright by the policy: bool ``N``."""
+    def approve(self, rows: Sample, chance: Array) -> Array:
+        """Who is approved outright by the policy, as the gate has it: bool ``N``."""
         from scipy.special import logit
 
         policy, points = self.model.config.policy, self.model.points
-        zone = None if policy.refer is None else policy.zone(points)
+        zone = policy.zone(points, None if policy.amount is None else amounts_of(rows.frame, policy))
         done = settle(logit(chance), policy.cut_off(points), zone, capacity=policy.capacity, reviews=policy.reviews)
         return np.asarray(done.action == APPROVE)
 
@@ -159,5 +159,5 @@ def weights_of(searched: Search, way: Way, report: Callable[[Progress], None] = 
     if not way.strength:
         return rows.weight
     scorer = searched.fit(rows, (), rows.weight, report)
-    offsets = prices(rows, np.asarray(searched.approve(scorer(rows.frame)), np.bool_))
+    offsets = prices(rows, np.asarray(searched.approve(rows, scorer(rows.frame)), np.bool_))
     return np.asarray(rows.weight * reweighed(rows.bad, offsets, way.strength, rows.weight))

@@ -186,7 +186,7 @@ def search(
     valid: Sample,
     ways: Sequence[Way],
     *,
-    approve: Callable[[Array], Array],
+    approve: Callable[[Sample, Array], Array],
     least: float = 0.8,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -204,7 +204,7 @@ def search(
     ways
         The first is the model as it is.
     approve
-        From probabilities of default to who is approved: bool ``N``.
+        From rows and their probabilities of default to who is approved: bool ``N``.
     least
         The four-fifths ratio asked for.
 
@@ -234,10 +234,10 @@ def search(
             continue
         chances[way] = np.asarray(scorer(valid.frame), np.float64)
         if not step:
-            offsets = prices(train, np.asarray(approve(scorer(train.frame)), np.bool_))
+            offsets = prices(train, np.asarray(approve(train, scorer(train.frame)), np.bool_))
 
     def figures(bad: Array, chance: Array, weight: Array) -> Array:
-        approved = approve(chance)
+        approved = approve(valid, chance)
         ratios = [selection_ratio(_selection(approved, codes, weight)) for codes in kept.values()]
         share = (weight @ approved) / weight.sum(-1)
         return np.stack([roc_auc(bad, chance, weight), share, *ratios], axis=-1)

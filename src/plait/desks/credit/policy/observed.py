@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plait.desks.credit.config import Config
     from plait.desks.credit.model import CreditModel, Scores
 
-__all__ = ["Observed", "outcomes", "policy_of"]
+__all__ = ["Observed", "amounts_of", "outcomes", "policy_of"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Observed:
         named = model.schema.weight
         new = named is None or named not in frame.columns  # weights of training need not stand beside new rows
         weighed = None if new else _numbers(frame, str(named), "weight")
-        amounts = np.ones(len(frame)) if policy.amount is None else _numbers(frame, policy.amount, "amount")
-        return cls(frame, model.score(frame, tables), bad, as_weight(weighed, len(frame)), amounts, tables)
+        weight, amounts = as_weight(weighed, len(frame)), amounts_of(frame, policy)
+        return cls(frame, model.score(frame, tables), bad, weight, amounts, tables)
 
     def take(self, rows: Array) -> Observed:
         """Some of the rows, by position."""
@@ -107,6 +107,19 @@ def outcomes(model: CreditModel, frame: pd.DataFrame) -> npt.NDArray[np.float64]
             f"the outcome {target!r} holds {min(map(str, strangers))!r}; it is {classes[0]!r} or {classes[1]!r}"
         )
     return np.where(known, (cells == model.bad).to_numpy(np.float64), np.nan)
+
+
+def amounts_of(frame: pd.DataFrame, policy: PolicySettings) -> npt.NDArray[np.float64]:
+    """Amounts of the rows: float64 ``N``, 1 each where the policy names no column.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column.
+    DataError
+        If an amount is missing, negative or infinite.
+    """
+    return np.ones(len(frame)) if policy.amount is None else _numbers(frame, policy.amount, "amount")
 
 
 def policy_of(model: CreditModel, config: Config | None) -> PolicySettings:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HandoverSettings", "PolicySettings"]
 
+NOTHING = 1e-9  # an amount under which nobody lends
+
 
 @dataclass(frozen=True)
 class HandoverSettings:
@@ -199,7 +201,7 @@ class PolicySettings:
         Parameters
         ----------
         amounts
-            float64 ``N``, above 0; None: 1.
+            float64 ``N``, 0 or more; None: 1 each. No look at a loan of 0 pays.
         """
         cut = np.asarray(self.cut_off(points))
         if self.refer is not None:
@@ -209,7 +211,7 @@ class PolicySettings:
             return logit(np.asarray(low)), logit(np.asarray(high))
         if self.cost_of_review is None or not self.review_finds or self.margin is None or self.lgd is None:
             return cut, cut
-        cost = self.cost_of_review / (np.ones(()) if amounts is None else amounts)
+        cost = self.cost_of_review / (np.ones(()) if amounts is None else np.maximum(amounts, NOTHING))
         ends = (
             cost / (self.review_finds * self.lgd),
             (self.margin - cost) / (self.margin + (1 - self.review_finds) * self.lgd),
