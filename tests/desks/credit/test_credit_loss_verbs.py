@@ -180,6 +180,7 @@ def test_company_without_defaults(run: Callable[..., Any], folder: Path) -> None
     assert json.loads(json.dumps(said.json))["pictures"]
 
 
+@pytest.mark.slow
 def test_company_with_defaults(run: Callable[..., Any], folder: Path) -> None:
     samples.companies(500, 5).to_csv(folder / "s.csv", index=False)
     said = run("credit", "company", "s.csv", "--default", "default", "--pictures", "drawn", "--json")
