@@ -12,6 +12,7 @@ import pytest
 
 from plait import registry
 from plait.contracts import Desk, Operation, asks
+from plait.errors import ConfigError
 
 DESKS: list[Desk] = [registry.get("desks", name) for name in registry.names("desks")]
 EVERY = [pytest.param(desk, each, id=f"{desk.name}-{each.name}") for desk in DESKS for each in desk.operations]
@@ -22,6 +23,8 @@ def test_operations_differ_by_name(desk: Desk) -> None:
     names = [operation.name for operation in desk]
     assert len(set(names)) == len(names) > 0
     assert all(desk[name].name == name for name in names)
+    with pytest.raises(ConfigError, match="unknown operation"):
+        desk["teleport"]
 
 
 @pytest.mark.parametrize(("desk", "operation"), EVERY)

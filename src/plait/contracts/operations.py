@@ -5,12 +5,13 @@ The command line, a server and tools of assistants are made from these declarati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from plait.contracts.crossing import Json, Progress, Side, unheard
 from plait.contracts.shown import Place
+from plait.errors import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,9 +200,19 @@ class Desk:
     load: Callable[[str], Any]
 
     def __getitem__(self, name: str) -> Operation:
-        return next(operation for operation in self.operations if operation.name == name)
+        """The operation of a name.
 
-    def __iter__(self) -> Any:
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        for operation in self.operations:
+            if operation.name == name:
+                return operation
+        raise unknown(f"operation of {self.name}", name, [each.name for each in self.operations])
+
+    def __iter__(self) -> Iterator[Operation]:
         return iter(self.operations)
 
 
