@@ -171,8 +171,9 @@ def _judged(
     from plait.metrics.intervals import bootstrap
     from plait.metrics.shown import Span
 
-    found = [bootstrap(each, bad, {"": risk}, weight=weight, seed=seed) for each in (roc_auc, ks)]
-    return Span.of(found[0].interval("")), Span.of(found[1].interval(""))
+    area = bootstrap(roc_auc, bad, {"": risk}, weight=weight, seed=seed)
+    apart = bootstrap(ks, bad, {"": risk}, weight=weight, seed=seed, centred=True)  # resampling inflates it
+    return Span.of(area.interval("")), Span.of(apart.interval(""))
 
 
 OPERATION = Operation(
