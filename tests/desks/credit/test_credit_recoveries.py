@@ -56,6 +56,8 @@ def test_a_workout_counts_time_and_costs() -> None:
         (DEFAULTS, FLOWS.assign(loan="z"), "not among the defaults"),
         (DEFAULTS, FLOWS.assign(day=pd.Timestamp("2022-01-01")), "before their default"),
         (DEFAULTS.assign(ead=0.0), FLOWS, "is 0 in 3"),
+        (DEFAULTS.assign(day=20230101), FLOWS, "holds numbers"),
+        (DEFAULTS, FLOWS.assign(day=[FLOWS["day"][0], None, None]), "2 defaults or flows have no date"),
     ],
 )
 def test_flows_that_belong_to_no_default_are_refused(defaults: pd.DataFrame, flows: pd.DataFrame, said: str) -> None:

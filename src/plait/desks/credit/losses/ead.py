@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Json
-from plait.data.frame import Cells
 from plait.desks.credit.losses.book import numbers
+from plait.desks.credit.monitoring.days import days_of
 from plait.errors import DataError, unknown
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def estimate_ccf(
     ConfigError
         If there is no such column or approach.
     DataError
-        If no default has a record at its reference date with something undrawn.
+        If no default has a record at its reference date with something undrawn, or a date is none.
     """
     import pandas as pd
 
@@ -161,10 +161,11 @@ def estimate_ccf(
         for name in names:
             if name not in frame.columns:
                 raise unknown("column", name, map(str, frame.columns))
-    at = _months(defaults[month])
+    at = days_of(defaults, month).astype("datetime64[M]")
     year_end = at.astype("datetime64[Y]").astype("datetime64[M]") - 1
     reference = at - horizon if approach == "fixed" else year_end
-    before = history.assign(**{month: _months(history[month])})[[key, month, drawn, limit]]
+    known = days_of(history, month).astype("datetime64[M]")
+    before = history.assign(**{month: known})[[key, month, drawn, limit]]
     before = before.drop_duplicates([key, month], keep="last").set_index([key, month])
     then = before.reindex(pd.MultiIndex.from_arrays([defaults[key], pd.DatetimeIndex(reference)]))
     was, allowed = then[drawn].to_numpy(np.float64), then[limit].to_numpy(np.float64)
@@ -183,10 +184,3 @@ def estimate_ccf(
             factors[name] = float((own.sum() + DOUBT * overall) / (len(own) + DOUBT))
     outside = int(((raw < 0) | (raw > 1)).sum())
     return Ccf(segment, factors, overall, len(held), outside, int(seen.sum() - open_.sum()))
-
-
-def _months(cells: Cells) -> npt.NDArray[np.datetime64]:
-    """The month of each date."""
-    import pandas as pd
-
-    return pd.to_datetime(cells).to_numpy().astype("datetime64[M]")

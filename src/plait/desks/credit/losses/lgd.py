@@ -16,6 +16,7 @@ from plait.calc.discounting import discount
 from plait.contracts import Array, Json
 from plait.desks.credit.losses.book import flags, numbers
 from plait.desks.credit.losses.design import Design, fractional_logit
+from plait.desks.credit.monitoring.days import days_of
 from plait.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def workout(
     Raises
     ------
     DataError
-        If a key comes twice among defaults or is unknown among flows, an exposure is not above 0, or a flow lies before
-        its default.
+        If a key comes twice among defaults or is unknown among flows, an exposure is not above 0, a date is missing or
+        none, or a flow lies before its default.
     """
     import pandas as pd
 
@@ -128,7 +129,9 @@ def workout(
     owed, rates = numbers(defaults, ead, "ead"), numbers(defaults, rate, "rate")
     if (owed <= 0).any():
         raise DataError(f"ead ({ead!r}) is 0 in {int((owed <= 0).sum())} defaulted rows; leave them out")
-    start, moment = pd.to_datetime(defaults[at]).to_numpy(), pd.to_datetime(flows[when]).to_numpy()
+    start, moment = days_of(defaults, at), days_of(flows, when)
+    if lost := int(np.isnat(start).sum() + np.isnat(moment).sum()):
+        raise DataError(f"{lost:,} defaults or flows have no date; fill in {at!r} and {when!r}, or leave them out")
     days = (moment - start[row]) / np.timedelta64(1, "D")
     if (days < 0).any():
         raise DataError(f"{int((days < 0).sum())} flow(s) lie before their default; mend {when!r} or {at!r}")
