@@ -101,7 +101,7 @@ def test_what_is_no_state_or_correlation_is_refused(cycle: Cycle) -> None:
 def test_periods_by_name() -> None:
     moments = np.array(["2011-07-01", "2011-12-31T23:59", "1969-02-03"], "datetime64[s]").astype(np.float64)
     assert periods_of(moments).tolist() == ["2011", "2011", "1969"]
-    assert periods_of(moments, "quarter").tolist() == ["2011-Q3", "2011-Q4", "1969-Q1"]
+    assert periods_of(moments, "quarter").tolist() == ["2011 Q3", "2011 Q4", "1969 Q1"]
     assert periods_of(moments, "month").tolist() == ["2011-07", "2011-12", "1969-02"]
     with pytest.raises(DataError, match="1 rows have no time"):
         periods_of(np.array([0.0, np.nan]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.calc.vasicek import Exposure, asset_correlation, conditional_pd, fit_factor, unconditional_pd
 from plait.contracts import Array, Json
+from plait.desks.credit.monitoring.vintages import Period, period_names
 from plait.errors import ConfigError, DataError, SchemaError, unknown
 from plait.metrics.grades import normal_test
 from plait.metrics.shown import aligned, chance, number, plain
@@ -17,13 +18,11 @@ from plait.metrics.shown import aligned, chance, number, plain
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Cycle", "LongRun", "Unit", "View", "correlation_of", "long_run", "periods_of"]
+__all__ = ["Cycle", "LongRun", "View", "correlation_of", "long_run", "periods_of"]
 
 View: TypeAlias = Literal["pit", "ttc"]
-Unit: TypeAlias = Literal["year", "quarter", "month"]
 
 FARTHEST = 6.0  # standard deviations: a year such as 2031 is no state
-RESOLUTION = {"year": "Y", "quarter": "M", "month": "M"}
 
 
 @dataclass(frozen=True)
@@ -222,8 +221,8 @@ def long_run(grade: Array, bad: Array, period: Array, pds: Sequence[float]) -> L
     return LongRun(tuple(names.tolist()), rates, figures[:, 0], figures[:, 1], figures[:, 2], tests)
 
 
-def periods_of(moments: Array, by: Unit = "year") -> Array:
-    """The year (``2011``), quarter (``2011-Q3``) or month (``2011-07``) of moments in seconds since 1970: str ``N``.
+def periods_of(moments: Array, by: Period = "year") -> Array:
+    """The year, quarter or month of moments in seconds since 1970: str ``N``, as `period_names` has them.
 
     Raises
     ------
@@ -232,16 +231,12 @@ def periods_of(moments: Array, by: Unit = "year") -> Array:
     DataError
         If a moment is missing.
     """
-    if by not in get_args(Unit):
-        raise unknown("span of a period", by, get_args(Unit))
+    if by not in get_args(Period):
+        raise unknown("span of a period", by, get_args(Period))
     moments = np.asarray(moments, np.float64)
     if np.isnan(moments).any():
         raise DataError(f"{int(np.isnan(moments).sum()):,} rows have no time; leave them out, or fill it in")
-    dates = moments.astype("datetime64[s]").astype(f"datetime64[{RESOLUTION[by]}]")
-    if by != "quarter":
-        return dates.astype(str)
-    year, month = dates.astype("datetime64[Y]"), dates.astype(np.int64) % 12
-    return np.char.add(np.char.add(year.astype(str), "-Q"), (month // 3 + 1).astype(str))
+    return period_names(moments.astype("datetime64[s]").astype("datetime64[D]"), by)
 
 
 def correlation_of(said: str | None) -> float | Exposure | None:

@@ -12,10 +12,11 @@ from plait.contracts import Json, Operation, Progress, Rows, asked
 if TYPE_CHECKING:
     import pandas as pd
 
-    from plait.desks.credit.cycle import Cycle, LongRun, Unit, View
+    from plait.desks.credit.cycle import Cycle, LongRun, View
     from plait.desks.credit.grade_tests import GradeReport
     from plait.desks.credit.grades import MasterScale
     from plait.desks.credit.model import CreditModel
+    from plait.desks.credit.monitoring.vintages import Period
 
 __all__ = ["OPERATION", "GradeRequest", "GradeResult"]
 
@@ -42,7 +43,7 @@ class GradeRequest:
         default=None,
         shown="RHO",
     )
-    by: Unit | None = asked(
+    by: Period | None = asked(
         "choice", "Long-run averages over periods.", default=None, choices=("year", "quarter", "month"), shown="PERIOD"
     )
     output: Path | None = asked("folder", "Folder for grades.csv, grades.json and pictures.", default=None, short="o")
