@@ -138,6 +138,27 @@ def test_without_outcomes_there_are_points_alone(model: CreditModel, parts: Any)
         OPERATION(LiftRequest(model=model, rows=rows, amount="amuont"))
 
 
+def test_weights_of_rows_count(parts: Any) -> None:
+    train, test = (part.head(400).drop(columns=["letter", "balance"]) for part in parts)
+    train, test = train.assign(weight=1.0), test.assign(weight=np.arange(len(test)) % 2.0)
+    schema = plait.Schema.infer(train, target="default", time="issued_at", weight="weight")
+    model = fit_credit(train, train["default"], schema=schema, config=Config.of(EARLY), n_jobs=1)
+    whole, some = (
+        OPERATION(LiftRequest(model=model, rows=Rows(rows), amount="amount", sample=1))
+        for rows in (test, test[test["weight"] > 0])
+    )
+    assert whole.judged is not None
+    assert whole.money is not None
+    assert some.judged is not None
+    assert some.money is not None
+    assert whole.judged.bad_rate == pytest.approx(some.judged.bad_rate)
+    for name, standing in some.judged.standings.items():
+        assert whole.judged.standings[name].roc_auc.value == pytest.approx(standing.roc_auc.value)
+        np.testing.assert_allclose(whole.money.profit[name][:, 0], some.money.profit[name][:, 0])
+    assert whole.without[0].roc_auc.value == pytest.approx(some.without[0].roc_auc.value)
+    assert whole.money.amount == pytest.approx(some.money.amount)
+
+
 def test_outcomes_that_are_missing_are_refused(model: CreditModel, parts: Any) -> None:
     rows = parts[1].head(30).astype({"default": float})
     rows.iloc[3, rows.columns.get_loc("default")] = np.nan

@@ -17,7 +17,7 @@ from plait.explain.shapley import explain_sources
 from plait.metrics.classification import roc_auc
 from plait.metrics.intervals import bootstrap
 from plait.metrics.shown import Span
-from plait.metrics.weights import finite
+from plait.metrics.weights import as_weight, finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,7 +233,7 @@ class Money:
     approved
         float64 ``A``: shares of the applications, rising.
     amount
-        What was applied for in all rows.
+        What was applied for in all rows, each as often as its weight says.
     profit
         Name of a score to float64 ``A x 3``: value, low, high.
     gained
@@ -299,7 +299,8 @@ def money_by_approval(
     found = bootstrap(profit, gain, scores, weight=weight, resamples=RESAMPLES, seed=seed)
     first, *_, last = scores
     told = {name: np.stack(found.interval(name), axis=1) for name in scores}
-    return Money(shares, float(lent.sum()), told, np.stack(found.difference(last, first), axis=1), terms)
+    applied = float(as_weight(weight, len(lent)) @ lent)
+    return Money(shares, applied, told, np.stack(found.difference(last, first), axis=1), terms)
 
 
 def _approving(shares: Floats, gain: Array, risk: Array, weight: Array) -> Floats:

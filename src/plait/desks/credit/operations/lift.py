@@ -142,6 +142,7 @@ def run(request: LiftRequest, report: Callable[[Progress], None]) -> LiftResult:
     from plait.data.read import write_frame
     from plait.desks.credit.judged import judge_scores
     from plait.desks.credit.lift import APPROVED, Terms, money_by_approval, split_points, without_sources
+    from plait.desks.credit.policy.observed import row_weights
 
     model, frame, seed = request.model, request.rows.frame, request.seed
     terms = Terms(request.loss_given_default, request.margin)
@@ -160,14 +161,14 @@ def run(request: LiftRequest, report: Callable[[Progress], None]) -> LiftResult:
     money: Money | None = None
     if bad is not None:
         report(Progress("hidden sources", 0, len(frame)))
-        scores = model.score(frame, tables)
-        judged = judge_scores(scores, bad, seed=seed)
-        without = without_sources(model, frame, bad, tables, seed=seed)
+        scores, weight = model.score(frame, tables), row_weights(model, frame)
+        judged = judge_scores(scores, bad, weight=weight, seed=seed)
+        without = without_sources(model, frame, bad, tables, weight=weight, seed=seed)
         if request.amount is not None:
             risks = {"scorecard": -scores.scorecard, "evidence": -scores.evidence, "blend": scores.log_odds}
             amounts = frame[request.amount].to_numpy(np.float64)
             at = sorted({*APPROVED, request.approve})
-            money = money_by_approval(risks, bad, amounts, terms=terms, approved=at, seed=seed)
+            money = money_by_approval(risks, bad, amounts, terms=terms, approved=at, weight=weight, seed=seed)
     result = LiftResult(shares, table, judged, without, money, request.approve)
     if folder is not None:
         write_frame(table, folder / "points.csv")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plait.desks.credit.config import Config
     from plait.desks.credit.model import CreditModel, Scores
 
-__all__ = ["Observed", "amounts_of", "outcomes", "policy_of"]
+__all__ = ["Observed", "amounts_of", "outcomes", "policy_of", "row_weights"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,7 @@ class Observed:
             frame.attrs.update(attrs)
         if not len(frame):
             raise DataError(f"no row has an outcome in {model.schema.target!r}; give rows whose outcome is known")
-        named = model.schema.weight
-        new = named is None or named not in frame.columns  # weights of training need not stand beside new rows
-        weighed = None if new else _numbers(frame, str(named), "weight")
-        weight, amounts = as_weight(weighed, len(frame)), amounts_of(frame, policy)
+        weight, amounts = row_weights(model, frame), amounts_of(frame, policy)
         return cls(frame, model.score(frame, tables), bad, weight, amounts, tables)
 
     def take(self, rows: Array) -> Observed:
@@ -120,6 +117,19 @@ def amounts_of(frame: pd.DataFrame, policy: PolicySettings) -> npt.NDArray[np.fl
         If an amount is missing, negative or infinite.
     """
     return np.ones(len(frame)) if policy.amount is None else _numbers(frame, policy.amount, "amount")
+
+
+def row_weights(model: CreditModel, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Weights of the rows: float64 ``N``; 1 each where the column is not there, as it need not be beside new rows.
+
+    Raises
+    ------
+    DataError
+        If one is missing, negative or infinite.
+    """
+    named = model.schema.weight
+    new = named is None or named not in frame.columns
+    return as_weight(None if new else _numbers(frame, str(named), "weight"), len(frame))
 
 
 def policy_of(model: CreditModel, config: Config | None) -> PolicySettings:
