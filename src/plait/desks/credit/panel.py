@@ -102,6 +102,8 @@ def panel_of(
     for name in (id, date, grade):
         if name not in frame.columns:
             raise SchemaError(str(unknown("column", name, map(str, frame.columns))))
+    if not frame[grade].notna().any():
+        raise DataError(f"{grade!r} holds no grade in {len(frame):,} rows; migration takes some, two months at least")
     month, grades = _months(frame[date]), _texts(frame[grade])
     gone = np.array([text.lower() in WITHDRAWN for text in grades])
     out = np.isin(grades, list(defaulted))

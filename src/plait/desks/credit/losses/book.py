@@ -28,7 +28,7 @@ RANGES: Mapping[str, tuple[float, float, str]] = {
     "pd_origin": (0.0, 1.0, "a probability between 0 and 1"),
     "lgd": (0.0, 1.0, "a share between 0 and 1"),
     "ead": (0.0, np.inf, "an amount of 0 or more"),
-    "rate": (-0.5, 10.0, "an effective yearly rate, 0.08 for 8%"),
+    "rate": (-0.5, 1.0, "an effective yearly rate up to 1, 0.08 for 8%"),
     "months": (1.0, 600.0, "whole months, 1 to 600"),
     "dpd": (0.0, np.inf, "days, 0 or more"),
 }
@@ -70,7 +70,7 @@ def numbers(frame: DataFrame, said: str, what: str, *, missing: bool = False) ->
         row = int(np.flatnonzero(wrong)[0])
         if said not in frame.columns:
             raise ConfigError(f"{what} is {said}; it is {allowed}")
-        shown = frame[said].iloc[row]
+        shown = "missing" if absent[row] else frame[said].iloc[row]
         raise DataError(
             f"{what} ({said!r}) is {shown} in row {row}, and wrong in {int(wrong.sum()):,} of {len(frame):,} rows; "
             f"it is {allowed}"
