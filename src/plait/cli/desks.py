@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from inspect import Parameter, Signature
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from plait import registry
 from plait.cli.gate import refuse
 from plait.cli.options import AsJson, DataFolder, Encoding, MaskPersonal, SidePaths, keyed, names
 from plait.cli.screen import Screen
-from plait.errors import unknown
+from plait.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from plait.contracts import Asked, Desk, Operation, Rows
@@ -119,6 +120,7 @@ def _call(desk: Desk, operation: Operation, given: dict[str, Any]) -> None:
     screen = Screen(bool(given.pop("as_json")))
     fields = asks(operation.request)
     reading = {name: given.pop(name) for name in READING if name not in fields and name in given}
+    _keep_given(given, {name: said for name, (_, said) in fields.items()})
     values: dict[str, Any] = {}
     for name, (_, said) in fields.items():
         value = given[name]
@@ -131,6 +133,15 @@ def _call(desk: Desk, operation: Operation, given: dict[str, Any]) -> None:
     refuse(screen, getattr(result, "refusal", ""))
 
 
+def _keep_given(given: Mapping[str, Any], asked: Mapping[str, Asked]) -> None:
+    """Refuse to write over the rows or the model that were given."""
+    output = given.get("output")
+    for name, said in asked.items():
+        path = given[name]
+        if output and path and said.kind in ("rows", "fitted") and Path(path).resolve() == Path(output).resolve():
+            raise ConfigError(f"--output {output} is what is read, too, and would be lost; name another place")
+
+
 def _value(desk: Desk, name: str, said: Asked, value: Any, reading: Mapping[str, Any]) -> Any:
     if said.kind == "rows":
         return _rows(value, reading)
@@ -140,6 +151,8 @@ def _value(desk: Desk, name: str, said: Asked, value: Any, reading: Mapping[str,
         return names(value)
     if said.kind == "entries":
         return keyed(name, value)
+    if said.kind == "number" and not isfinite(value):
+        raise ConfigError(f"--{name.replace('_', '-')} {value:g} is no number to reckon with; give a finite one")
     if said.kind == "choice" and value not in said.choices:
         raise unknown(name.replace("_", "-"), value, said.choices)
     return value
