@@ -179,6 +179,8 @@ def read_statements(frame: pd.DataFrame, columns: Mapping[str, str] | None = Non
             amounts = pd.to_numeric(frame[name], errors="coerce")
             if (wrong := amounts.isna() & frame[name].notna()).any():
                 raise DataError(f"{item} ({name!r}) is {frame[name][wrong].iloc[0]!r} in a row; give plain numbers")
+            if (endless := amounts.abs() == float("inf")).any():
+                raise DataError(f"{item} ({name!r}) is infinite in {int(endless.sum()):,} row(s); leave these empty")
             items[item] = amounts.astype(np.float64) * factor
     company, year = found.get("company"), found.get("year")
     if company is None or year is None:

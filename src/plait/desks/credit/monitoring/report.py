@@ -36,6 +36,7 @@ __all__ = ["COLOURS", "Colour", "Light", "MonitoringReport", "monitor"]
 Colour: TypeAlias = Literal["green", "amber", "red", "grey"]
 COLOURS: tuple[Colour, ...] = ("green", "amber", "red")
 FAR = 0.25  # share by which defaults may miss what was expected before it is red
+FEW = "too few outcomes are known: 95% of a period's are needed, and ten of either kind to judge ranking"
 STEEP = 0.05  # ROC AUC that may be lost before it is red
 
 
@@ -170,7 +171,9 @@ class MonitoringReport:
                 "",
                 f"CUSUM for odds {chart.odds:g} times as high, or as low: "
                 + (f"alarm in {self.calibration.alarm}" if self.calibration.alarm else "no alarm")
-                + f" (by chance in {chart.false_alarm:.1%} of such runs, once in {chart.run_length:,.0f} loans)",
+                + f" (by chance in {chart.false_alarm:.1%} of such runs"
+                + ("" if np.isnan(chart.run_length) else f", once in {chart.run_length:,.0f} loans")
+                + ")",
             ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -225,7 +228,8 @@ def monitor(
     if isinstance(reference, Population) and reference.bad is not None:
         before = performance("reference", reference, seed)
     drifted = _calibration(new, names, odds, false_alarm, seed, {each.period for each in judged if not each.young})
-    lights = (_population(found), _discrimination(before, judged), _calibrated(drifted))
+    some = any(each.known for each in judged)
+    lights = (_population(found), _discrimination(before, judged, some), _calibrated(drifted, some))
     worst = max((light.colour for light in lights if light.colour != "grey"), key=COLOURS.index)
     refusal = ""
     if require is not None and COLOURS.index(worst) > COLOURS.index(require):
@@ -278,13 +282,13 @@ def _population(found: Mapping[str, tuple[Stability, ...]]) -> Light:
     )
 
 
-def _discrimination(before: Performance | None, judged: list[Performance]) -> Light:
+def _discrimination(before: Performance | None, judged: list[Performance], some: bool) -> Light:
     rule = "discrimination"
     now = judged[0] if not np.isnan(judged[0].auc.value) else None
     if now is None:
         now = next((each for each in reversed(judged) if not np.isnan(each.auc.value)), None)
     if now is None:
-        return Light(rule, "grey", "no period has its outcomes known")
+        return Light(rule, "grey", FEW if some else "no outcomes are known")
     if before is None or np.isnan(before.auc.value):
         return Light(rule, "grey", f"ROC AUC {now.auc}; give the outcomes of the reference rows to judge it by")
     lost = before.auc.value - now.auc.value
@@ -296,10 +300,10 @@ def _discrimination(before: Performance | None, judged: list[Performance]) -> Li
     return Light(rule, "green", f"{told}: no loss beyond chance")
 
 
-def _calibrated(drifted: CalibrationDrift | None) -> Light:
+def _calibrated(drifted: CalibrationDrift | None, some: bool) -> Light:
     rule = "calibration"
     if drifted is None:
-        return Light(rule, "grey", "no outcomes are known")
+        return Light(rule, "grey", FEW if some else "no outcomes are known")
     ratio = drifted.overall.ratio
     told = f"{ratio.value:.2f} times as many defaults as expected ({between(ratio.low, ratio.high)})"
     if drifted.overall.p <= 0.05 and abs(ratio.value - 1) > FAR:

@@ -97,7 +97,11 @@ class CompanyResult:
 
     def __str__(self) -> str:
         columns = ["company", "year", "z", "zone", "bond_rating", "pd", "standalone", "grade", "steps"]
-        lines = [self.method, "", self.table[columns].head(SHOWN).to_string(index=False, float_format="{:.4g}".format)]
+        lines = [
+            self.method,
+            "",
+            self.table[columns].head(SHOWN).to_string(index=False, float_format="{:.4g}".format, na_rep="-"),
+        ]
         if len(self.table) > SHOWN:
             lines.append(f"... and {len(self.table) - SHOWN:,} more companies")
         lines.append(f"grades moved by notches: {sum(r.grade != r.standalone for r in self.rated):,}")

@@ -83,11 +83,14 @@ class SwapReport:
         return (head, *body)
 
     def __str__(self) -> str:
+        known = not np.isnan(self.bad_rate.value)
+        span = f"{100 * self.bad_rate.value:+.2f} points{_between(self.bad_rate, 100)}"
+        moved = span if known else "not known, as one of them approves no row with a known outcome"
         told = [
             f"{self.n:,} rows; {self.old} approves {self.approved[0]:.1%}, {self.new} {self.approved[1]:.1%}",
             "",
             *aligned(self.rows()),
-            f"bad rate of the approved: {100 * self.bad_rate.value:+.2f} points{_between(self.bad_rate, 100)}",
+            f"bad rate of the approved: {moved}",
         ]
         if not np.isnan(self.profit.value):
             told.append(f"profit of a row: {self.profit}")

@@ -81,7 +81,8 @@ class TradeOff:
         body = []
         for i in range(1, len(first.approved), 2):
             told = [f"{first.approved[i]:.0%}", number(float(first.cut_offs[i]))]
-            told.append(f"{first.bad_rate[i]:.2%} ({first.low[i]:.2%} to {first.high[i]:.2%})")
+            span = "" if np.isnan(first.low[i]) else f" ({first.low[i]:.2%} to {first.high[i]:.2%})"
+            told.append(f"{first.bad_rate[i]:.2%}{span}")
             told += [_points(spans[i]) for spans in self.saved.values()]
             if earns:
                 told.append(str(Span(*map(float, (first.profit[i], first.profit_low[i], first.profit_high[i])))))
@@ -204,4 +205,5 @@ def draw_trade_off(found: TradeOff, folder: str | os.PathLike[str], cut: float |
 
 
 def _points(span: Span) -> str:
-    return f"{100 * span.value:+.2f} ({100 * span.low:+.2f} to {100 * span.high:+.2f}) points"
+    between = "" if np.isnan(span.low) else f" ({100 * span.low:+.2f} to {100 * span.high:+.2f})"
+    return f"{100 * span.value:+.2f}{between} points"
