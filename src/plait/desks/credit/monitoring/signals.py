@@ -194,8 +194,12 @@ def named_columns(frame: pd.DataFrame, given: Mapping[str, str]) -> dict[str, st
             raise unknown("column", name, map(str, frame.columns))
         if what != NEWS and not _numeric(frame, name):
             raise DataError(f"column {name!r} ({what}) holds no numbers; name another, as in {what}=COLUMN")
-    own = {what: what for what in EVIDENCE if what in frame.columns and (what != NEWS) == _numeric(frame, what)}
-    return own | dict(given)
+    own = [what for what in EVIDENCE if what not in given and what in frame.columns and frame[what].notna().any()]
+    for what in own:
+        if (what != NEWS) != _numeric(frame, what):
+            wanted = "words" if what == NEWS else "numbers"
+            raise DataError(f"column {what!r} holds no {wanted}; mend or rename it")
+    return {what: what for what in own} | dict(given)
 
 
 def _numeric(frame: pd.DataFrame, name: str) -> bool:
@@ -229,6 +233,8 @@ def signals(
         cells = column(frame[name])
         cause, rule = NUMBERS[what]
         values = np.where(cells.present, cells.values, np.nan).astype(np.float64)[rows.order]
+        if (endless := np.isinf(values)).any():
+            raise DataError(f"column {name!r} holds infinity in {int(endless.sum()):,} rows; leave these cells empty")
         severity, said = rule(rows, values)
         for i in np.flatnonzero(severity > 0).tolist():
             found.setdefault(i, []).append(Signal(cause, float(severity[i]), said(i), name))
