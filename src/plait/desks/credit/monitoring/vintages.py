@@ -262,7 +262,9 @@ class VintageReport:
         head = f"{self.loans:,} loans as of {self.as_of}, by {self.by} of opening; cumulative default rates by months"
         odd = [f"{each.name} is {each.verdict} than the others" for each in self.cohorts if each.verdict]
         told = "; ".join(odd) or "no cohort differs from the others beyond chance"
-        said = [f"at {self.age} months: {told}", f"most default at about {self.seasoning.peak} months on book"]
+        peak = self.seasoning.peak
+        last = f"most default at about {peak} months on book" if peak else "no loan has defaulted"
+        said = [f"at {self.age} months: {told}", last]
         marked = "* not every loan of the cohort has reached the age: the older ones speak for it (Aalen-Johansen)"
         return "\n".join([head, *aligned(self.rows()), marked, "", *aligned(self.compared()), "", *said])
 
@@ -290,6 +292,8 @@ def vintages(spells: Spells, *, by: Period = "quarter", age: int | None = None) 
         raise ConfigError(f"age={age} is out of range; months on book are 1 or more")
     if not len(spells) or not spells.horizon.max() > 0:
         raise DataError("no loan has been on the book for a month; vintages need some that have")
+    if age is not None and age > spells.horizon.max():
+        raise ConfigError(f"age={age} is out of range; the oldest loan has {spells.horizon.max()} months on book")
     names, code = np.unique(period_names(spells.opened, by), return_inverse=True)
     parts = [spells.take(np.flatnonzero(code == i)) for i in range(len(names))]
     complete = [int(part.horizon.min()) for part in parts]
