@@ -158,6 +158,8 @@ class PolicySettings:
                 kept[name] = (low, high)
             else:
                 kept[name] = _number(name, value, *_RANGES[name])
+                if name in ("capacity", "reviews") and kept[name] > 1 and kept[name] % 1:
+                    raise ConfigError(f"policy: {name} is a share up to 1 or a whole number of rows, not {value!r}")
         return cls(**kept)
 
     def to_json(self) -> Json:
@@ -185,8 +187,8 @@ class PolicySettings:
             return float(logit(self.approve_below))
         if self.costs is None:
             raise ConfigError(
-                "policy: where is the cut-off? Give approve_below (a probability of default), approve_from (points), "
-                "or margin and lgd, which imply it"
+                "policy: where is the cut-off? Write approve_below (a probability of default), approve_from (points), "
+                "or margin and lgd, which imply it, into the section policy of a credit.yaml, and name it by --policy"
             )
         return float(logit(float(self.costs.implied)))
 
