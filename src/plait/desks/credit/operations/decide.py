@@ -29,6 +29,9 @@ class DecideRequest:
     rows: Rows = asked("rows", "The applications.")
     policy: Path | None = asked("file", "A credit.yaml with a policy; by default the model's own.", default=None)
     without_reasons: bool = asked("flag", "Do not look for the reasons of declines.", default=False)
+    places: bool = asked(
+        "flag", "Also look where in letters, accounts, pages and recordings reasons show: takes longest.", default=False
+    )
     output: Path | None = asked("file", "JSONL, CSV, TSV, Parquet or Arrow, a decision a row.", default=None, short="o")
 
 
@@ -56,7 +59,8 @@ class DecideResult:
             told.append("referred by " + ", ".join(f"{name} ({count:,})" for name, count in whys.most_common()))
         for key, each in list(zip(self.keys, self.decisions, strict=True))[:SHOWN]:
             about = " ".join(map(str, key.values()))
-            why = each.handover or "; ".join(reason.sentences["en"] for reason in each.reasons[:2])
+            turned = [policy.why for policy in each.policies if policy.effect == "change"]
+            why = each.handover or "; ".join([*turned, *(reason.sentences["en"] for reason in each.reasons[:2])])
             figures = f"PD {each.prediction['pd']:.2%}, {each.prediction['points']:.0f} points"
             told.append(f"{about}: {each.action} ({figures})" + (f": {why}" if why else ""))
         if len(self.decisions) > SHOWN:
@@ -128,7 +132,8 @@ def _reasons(
         declined = frame.iloc[rows]
         declined.attrs.update(frame.attrs)
         cut = policy.cut_off(model.points)
-        told = find_reasons(model, declined, cut_off=cut, sides=tables, report=report)
+        places = None if request.places else ()
+        told = find_reasons(model, declined, cut_off=cut, sides=tables, places=places, report=report)
         return [each.reasons for each in told]
 
     return found
