@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plait.contracts import Json, Operation, Progress, Rows, asked
-from plait.errors import ConfigError
+from plait.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from plait.desks.credit.model import CreditModel
@@ -20,6 +20,7 @@ __all__ = ["OPERATION", "ReasonsRequest", "ReasonsResult"]
 
 SHOWN = 3  # applications
 LINES = "reasons.jsonl"
+ENDINGS = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class ReasonsResult:
     ----------
     rows, declined
         Applications that were looked at, and how many of them are below the cut-off.
+    cut_off
+        In points.
     keys
         Identifiers of those explained, a mapping each.
     told, changes
@@ -65,6 +68,7 @@ class ReasonsResult:
 
     rows: int
     declined: int
+    cut_off: float
     keys: tuple[dict[str, Json], ...]
     told: tuple[Told, ...]
     changes: tuple[tuple[Alternative, ...], ...] | None
@@ -72,7 +76,8 @@ class ReasonsResult:
     output: Path | None = None
 
     def __str__(self) -> str:
-        lines = [f"{self.declined:,} of {self.rows:,} applications are below the cut-off; {len(self.told):,} explained"]
+        cut = f"the cut-off of {self.cut_off:.0f} points"
+        lines = [f"{self.declined:,} of {self.rows:,} applications are below {cut}; {len(self.told):,} explained"]
         for i, (key, told) in enumerate(list(zip(self.keys, self.told, strict=True))[:SHOWN]):
             lines += ["", f"{_name(key)}: {told.points:.0f} points, cut-off {told.cut_off:.0f}"]
             for reason in told.reasons:
@@ -89,7 +94,7 @@ class ReasonsResult:
         return "\n".join([*lines, *([f"written to {self.output}"] if self.output else [])])
 
     def to_json(self) -> Json:
-        counts = {"rows": self.rows, "declined": self.declined, "explained": len(self.told)}
+        counts = {"rows": self.rows, "declined": self.declined, "explained": len(self.told), "cut_off": self.cut_off}
         if self.output is not None:
             return {**counts, "output": str(self.output)}
         return {**counts, "applications": self.lines()}
@@ -135,6 +140,8 @@ def run(request: ReasonsRequest, report: Callable[[Progress], None]) -> ReasonsR
 
     output, model, frame = request.output, request.model, request.rows.frame
     if output is not None:
+        if output.suffix and output.suffix not in ENDINGS:
+            raise unknown("kind of file", output.suffix, ("a folder", *ENDINGS))
         check_file(output) if output.suffix else made_folder(output)
     goal = _goal(request)
     report(Progress("scoring", 0, len(frame)))
@@ -148,7 +155,8 @@ def run(request: ReasonsRequest, report: Callable[[Progress], None]) -> ReasonsR
     named = [name for name in model.schema.names("id") if name in frame.columns]
     keys = plain(some.rows[named].to_dict("records")) if named else [{"row": each.row} for each in told]
     languages = LANGUAGES if request.language == "both" else (request.language,)
-    found = ReasonsResult(len(frame), len(declined), tuple(keys), told, changes, languages, output)
+    cut_off = float(model.points.of(goal))
+    found = ReasonsResult(len(frame), len(declined), cut_off, tuple(keys), told, changes, languages, output)
     if output is not None:
         _write(found, model, output)
     return found
