@@ -23,6 +23,8 @@ from plait.desks.credit.monitoring.stability import Reference
 from plait.desks.credit.policy.prohibited import refuse_prohibited
 from plait.desks.credit.policy.ranges import Ranges
 from plait.desks.credit.reasons.neutral import Typical
+from plait.desks.credit.reasons.sentences import check_codes
+from plait.desks.credit.reasons.settings import ReasonSettings
 from plait.desks.credit.scorecard.card import Scorecard
 from plait.desks.credit.scorecard.fit import fit_scorecard
 from plait.errors import ConfigError, DataError, SchemaError, unknown
@@ -91,6 +93,7 @@ def fit_credit(
     label = meaning_default(target, bad)
     job = _Job.of(frame, target, label, schema, time, config, sides or {}, weight, seed, n_jobs, report)
     refuse_prohibited(job.schema, config.prohibited, frame)
+    _check_reasons(job.schema, config.reasons)
     early, late = job.divided()
     first, second = early.scorecard(), early.evidence()
     card = first.log_odds(late.frame)
@@ -144,6 +147,13 @@ def meaning_default(outcomes: Array | pd.Series[Any], bad: Json = None) -> Json:
         if label == bad or str(label) == str(bad):
             return label
     raise unknown("outcome", bad, map(str, labels))
+
+
+def _check_reasons(schema: Schema, settings: ReasonSettings) -> None:
+    """Refuse settings of reasons for columns that no model will read, before any work."""
+    columns = [name for source in schema.sources for name in source.columns]
+    settings.check([*columns, *(source.name for source in schema.sources), *([schema.time] if schema.time else [])])
+    check_codes(settings)
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,16 @@ def _schema(request: ScorecardRequest) -> Schema:
 
 
 def _weight(frame: pd.DataFrame, request: ScorecardRequest) -> npt.NDArray[np.float64] | None:
-    return None if request.weight is None else frame[request.weight].to_numpy("float64")
+    import pandas as pd
+
+    from plait.errors import DataError
+
+    if request.weight is None:
+        return None
+    found = pd.to_numeric(frame[request.weight], errors="coerce").to_numpy("float64")
+    if wrong := int((found != found).sum()):
+        raise DataError(f"the weight {request.weight!r} is missing or no number in {wrong:,} rows; mend it")
+    return found
 
 
 def _judged(
