@@ -50,10 +50,16 @@ def _undone(text: str, at: int) -> bool:
 
 
 def guess(data: bytes) -> str:
-    """The likeliest encoding of bytes that are not UTF-8: utf-16, gb18030, cp1252 or latin-1."""
+    """The likeliest encoding of bytes: utf-8, utf-16, gb18030, cp1252 or latin-1."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     some = data[:200_000]
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return "utf-8"
     try:
         text = some.decode("gb18030", "strict" if len(some) == len(data) else "ignore")
     except UnicodeDecodeError:
