@@ -13,6 +13,7 @@ import pytest
 
 from plait.contracts import Reason, Rows
 from plait.data import samples
+from plait.data.division import divide
 from plait.data.schema import ColumnSpec, Schema
 from plait.desks.credit import DESK
 from plait.desks.credit.config import Config
@@ -253,13 +254,20 @@ def test_a_search_approves_whom_the_gate_approves(model: CreditModel, later: pd.
     assert pd.Series(found).groupby(later["origin"]).mean().to_dict() == pytest.approx(told)
 
 
+def test_no_run_is_judged_on_rows_that_it_was_fitted_on(run: Callable, folder: Path) -> None:
+    done = run("credit", "mitigate", "run", "earlier.parquet", "-o", "fair")
+    assert done.code == 2
+    assert "the run was fitted on 1,000 rows by seed 0, of these 750 by seed 0 would fit" in " ".join(done.err.split())
+
+
 @pytest.mark.slow
 def test_an_alternative_is_searched_fitted_and_kept(run: Callable, folder: Path, rows: pd.DataFrame) -> None:
     plain = rows.drop(columns=["letter", "age"])
     plain.to_parquet(folder / "plain.parquet")
     schema = Schema.infer(plain, target="default", sensitive="origin", id="applicant")
     said = Config.of({"evidence": SETTINGS["evidence"], "policy": {"approve_below": 0.3}})
-    fit_credit(plain, plain["default"], schema=schema, config=said, n_jobs=1).save(folder / "plain")
+    train = divide(plain, schema, classifies=True, test=0.25, seed=0).train
+    fit_credit(train, train["default"], schema=schema, config=said, n_jobs=1).save(folder / "plain")
     done = run("credit", "mitigate", "plain", "plain.parquet", "-o", "fair", "--jobs", 1, "--json")
     assert done.code in (0, 3), done.err
     told = done.json

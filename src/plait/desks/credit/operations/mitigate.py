@@ -36,8 +36,8 @@ class MitigateRequest:
     output: Path = asked("folder", "Folder for the new run.", short="o")
     sensitive: tuple[str, ...] = asked("names", "Columns; by default the schema's.", default=())
     require: float = asked("number", "The four-fifths ratio to reach.", default=0.8, least=0.01, most=1)
-    test: float = asked("number", "Share of rows held out to judge by.", default=0.25, least=0.05, most=0.9)
-    seed: int = asked("count", "Same seed, same result.", default=0, least=0, most=2**32 - 1)
+    test: float = asked("number", "Share of rows held out, as in the run's fit.", default=0.25, least=0.05, most=0.9)
+    seed: int = asked("count", "Same seed, same result; that of the run's fit.", default=0, least=0, most=2**32 - 1)
     jobs: int | None = asked("count", "Threads; by default every core it may use.", default=None, least=1)
 
 
@@ -98,6 +98,7 @@ def run(request: MitigateRequest, report: Callable[[Progress], None]) -> Mitigat
     check_folder(request.output)
     model, frame = request.model, request.rows.frame
     division = divide(frame, model.schema, classifies=True, test=request.test, seed=request.seed)
+    _check(model, division, request.seed)
     named = request.sensitive or model.schema.names("sensitive")
     weight = _weight(division.train, model)
     searched = Search(
@@ -117,6 +118,24 @@ def run(request: MitigateRequest, report: Callable[[Progress], None]) -> Mitigat
     cost = _cost(model, fitted.model, request, division)
     refusal = after.refusal(request.require)
     return MitigateResult(found, before, after, cost, refusal, (request.output, *pictures))
+
+
+def _check(model: CreditModel, division: Division, seed: int) -> None:
+    """Before long work: were the rows held out held out of the run, too?
+
+    Raises
+    ------
+    ConfigError
+        If not: the run would be judged on rows that it was fitted on.
+    """
+    from plait.errors import ConfigError
+
+    fitted, here = int(model.record["rows"]), len(division.train)
+    if fitted != here or (division.kind != "time" and model.record["seed"] != seed):
+        raise ConfigError(
+            f"the run was fitted on {fitted:,} rows by seed {model.record['seed']}, of these {here:,} by seed {seed} "
+            "would fit; give the file, --test and --seed of its fit, so that no run is judged on rows that it was fitted on"
+        )
 
 
 def _weight(frame: pd.DataFrame, model: CreditModel) -> Any:
