@@ -134,7 +134,8 @@ def _check(model: CreditModel, division: Division, seed: int) -> None:
     if fitted != here or (division.kind != "time" and model.record["seed"] != seed):
         raise ConfigError(
             f"the run was fitted on {fitted:,} rows by seed {model.record['seed']}, of these {here:,} by seed {seed} "
-            "would fit; give the file, --test and --seed of its fit, so that no run is judged on rows that it was fitted on"
+            "would fit; give the file, --test and --seed of its fit, so that no run is judged on rows that it was "
+            "fitted on"
         )
 
 
