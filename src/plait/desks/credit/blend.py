@@ -139,10 +139,6 @@ class Blend:
         """What the evidence would add to the calibrated scorecard if there were no cap: float64 ``N`` log-odds."""
         return self._sides(scorecard_log_odds, evidence_log_odds)[1]
 
-    def adjustment_points(self, scorecard_log_odds: Array, evidence_log_odds: Array) -> Floats:
-        """The adjustment in points, above 0 where it makes a row safer: float64 ``N``."""
-        return -self.factor * self.log_odds(scorecard_log_odds, evidence_log_odds).adjustment
-
     def _sides(self, scorecard_log_odds: Array, evidence_log_odds: Array) -> tuple[Floats, Floats]:
         card = _log_odds(scorecard_log_odds, "the scorecard", np.size(scorecard_log_odds))
         told = _log_odds(evidence_log_odds, "the evidence", len(card))

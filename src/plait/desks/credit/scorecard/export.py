@@ -11,9 +11,7 @@ from plait.desks.credit.scorecard.binned import REST
 from plait.desks.credit.scorecard.card import Scorecard, Variable
 from plait.errors import ArtifactError, ConfigError
 
-__all__ = ["FORMS", "days_column", "read_scorecard", "to_json", "to_sql", "write_scorecard"]
-
-FORMS = ("json", "sql")
+__all__ = ["days_column", "read_scorecard", "to_json", "to_sql", "write_scorecard"]
 
 
 def days_column(name: str) -> str:
@@ -90,7 +88,7 @@ def to_json(scorecard: Scorecard) -> str:
 
 
 def write_scorecard(scorecard: Scorecard, path: str | Path, form: str, *, keys: Sequence[str] = ()) -> None:
-    """Write one of `FORMS`; the file appears whole or not at all."""
+    """Write it as ``"json"`` or ``"sql"``; the file appears whole or not at all."""
     text = to_json(scorecard) if form == "json" else to_sql(scorecard, keys=keys)
     with replacing(path) as beside:
         beside.write_text(text, "utf-8")
