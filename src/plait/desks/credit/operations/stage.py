@@ -104,13 +104,10 @@ def run(request: StageRequest, report: Callable[[Progress], None]) -> StageResul
     from plait.desks.credit.losses.settings import LossSettings
     from plait.desks.credit.losses.stages import stage
     from plait.desks.credit.losses.term import read_term
-    from plait.errors import DataError
 
     if request.output is not None:
         check_file(request.output)
     settings, frame = LossSettings.read(request.config), request.rows.frame
-    if not len(frame):
-        raise DataError("the portfolio has no rows")
     said = _columns(request, frame, settings.lgd)
     report(Progress("stages", 0, len(frame)))
     scenarios = Scenarios() if request.scenarios is None else Scenarios.read(request.scenarios)
