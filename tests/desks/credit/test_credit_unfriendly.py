@@ -158,6 +158,12 @@ def test_a_missing_cut_off_says_where_to_write_it(desk: Path) -> None:
     assert "credit.yaml" in line
 
 
+def test_cut_offs_of_a_policy_are_probabilities(desk: Path) -> None:
+    told = json.loads(said(desk, "policy run loans.parquet --json").out)["trade_off"]["curves"][0]
+    assert told["name"] == "blend"
+    assert 0 < min(told["cut_offs"]) < max(told["cut_offs"]) < 1
+
+
 def test_half_a_row_is_no_capacity(desk: Path) -> None:
     (desk / "half.yaml").write_text("policy: {approve_below: 0.2, capacity: 2.5}")
     assert "capacity is a share up to 1 or a whole number" in refused(desk, "decide run one.parquet --policy half.yaml")

@@ -95,10 +95,9 @@ def run(request: PolicyRequest, report: Callable[[Progress], None]) -> PolicyRes
     cut = float(expit(policy.cut_off(request.model.points))) if has else None
     rules = _rules(request.model, seen, policy, chosen)
     done = compare(rules, seen.scores.pd, seen.bad, money=money, weight=seen.weight, seed=request.seed, notes=notes)
-    told = {"blend": seen.scores.log_odds, "scorecard": -seen.scores.scorecard, "evidence": -seen.scores.evidence}
+    told = {"blend": seen.scores.pd, "scorecard": -seen.scores.scorecard, "evidence": -seen.scores.evidence}
     curves = trade_off(told, seen.bad, money=money, weight=seen.weight, seed=request.seed)
-    marked = None if cut is None else policy.cut_off(request.model.points)
-    files = () if request.output is None else draw_trade_off(curves, request.output, marked)
+    files = () if request.output is None else draw_trade_off(curves, request.output, cut)
     return PolicyResult(done, curves, chosen, cut, files)
 
 
