@@ -158,6 +158,7 @@ def test_scores_of_altman_rank_defaults(latest: tuple[pd.DataFrame, np.ndarray])
         altman(values, "privat")
 
 
+@pytest.mark.slow
 def test_a_scorecard_of_ratios_goes_the_way_that_makes_sense(latest: tuple[pd.DataFrame, np.ndarray]) -> None:
     values, bad = latest
     card = fit_ratio_scorecard(values, bad)

@@ -126,6 +126,7 @@ def test_a_hidden_source_is_one_that_was_not_given(clean: Path) -> None:
     np.testing.assert_allclose(hidden[joint], run.desk.log_odds(bare))
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found(faults: dict[str, Any]) -> None:
     told = {each["rule"]: each["told"] for each in faults["findings"]}
     assert {"four_fifths", "proxy", "no_policy", "range", "young", "population", "drift"} <= set(told)
