@@ -12,6 +12,7 @@ import numpy.typing as npt
 from plait.contracts import Array, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.desks.credit.model import CreditModel
+from plait.desks.credit.policy import cutoff
 from plait.errors import ConfigError, InputError
 from plait.explain.shapley import explain_sources
 from plait.metrics.classification import roc_auc
@@ -221,7 +222,8 @@ class Terms:
         lent = finite(amounts, len(bad), "amounts")
         if (lent < 0).any():
             raise InputError(f"amounts are negative in {int((lent < 0).sum())} rows; give 0 or more a row")
-        return np.where(np.asarray(bad) == 1, -self.loss_given_default * lent, self.margin * lent)
+        money = cutoff.Money(self.margin, self.loss_given_default, amounts=lent)
+        return money.profit(np.asarray(bad, np.float64))[:, 0]
 
 
 @dataclass(frozen=True)

@@ -129,15 +129,9 @@ class Scenarios:
         ConfigError
             If it cannot be read or understood; the file is named.
         """
-        import yaml
+        from plait.desks.credit.written import understood
 
-        try:
-            return cls.of(yaml.safe_load(Path(path).read_text("utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            why = " ".join(str(getattr(error, "strerror", None) or error).split())
-            raise ConfigError(f"{path} cannot be read as YAML: {why}") from None
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
+        return understood(path, cls.of)
 
     @property
     def average(self) -> Scenarios:

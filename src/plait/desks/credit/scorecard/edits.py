@@ -15,6 +15,7 @@ from plait.contracts import Json
 from plait.data.files import replacing
 from plait.desks.credit.scorecard.binned import TRENDS, Trend
 from plait.desks.credit.scorecard.cells import level
+from plait.desks.credit.written import understood
 from plait.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def edits_of(said: Mapping[str, Any]) -> dict[str, Edit]:
     ConfigError
         If a key is unknown, edges do not rise, a level stands twice, or a value is of the wrong kind.
     """
+    if not isinstance(said, Mapping):
+        raise ConfigError("expected variables with what is said of them")
     return {str(name): _edit(str(name), each) for name, each in said.items()}
 
 
@@ -170,17 +173,7 @@ def read_edits(path: str | Path) -> dict[str, Edit]:
     ConfigError
         If it cannot be read or understood; the file is named.
     """
-    try:
-        said = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise ConfigError(f"{path} cannot be read as YAML: {why}") from None
-    if not isinstance(said, Mapping):
-        raise ConfigError(f"{path}: expected variables with what is said of them")
-    try:
-        return edits_of(said)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return understood(path, edits_of)
 
 
 def write_edits(path: str | Path, scorecard: Scorecard, edits: Mapping[str, Edit]) -> None:
