@@ -25,23 +25,25 @@ LEVELS: tuple[set[str], ...] = (
     {"errors"},
     {"contracts"},
     {"registry"},
-    {"data", "layers", "metrics", "calc", "threads"},
+    {"data", "layers", "metrics", "calc", "threads", "watchers"},
     {"media", "classical"},
     {"modalities", "learners", "heads", "embedders", "calibrators"},
     {"network", "evidence"},
-    {"training", "stacking", "calibration", "conformal"},
+    {"streamed"},
+    {"training", "stacking", "tasks", "calibration", "conformal"},
     {"fusion"},
     {"explain"},
     {"artifact"},
+    {"checkpoints", "pretraining"},
     {"model"},
     {"estimators"},
-    {"judgement"},
+    {"judgement", "tuning", "cluster"},
     {"report", "recipes"},
     {"desks"},
     {"__init__"},
     {"cli"},
 )
-NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators", "desks"}
+NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators", "watchers", "desks"}
 NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "calc", "media"}
 APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}

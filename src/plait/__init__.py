@@ -29,7 +29,6 @@ __all__ = [
     "PlaitError",
     "Regressor",
     "Schema",
-    "data",
     "inspect",
     "load",
     "read",

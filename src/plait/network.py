@@ -60,8 +60,15 @@ class Network(nn.Module):
         return cast("Encoder", self.encoders[self.places[source]])
 
     def collate(self, inputs: Mapping[str, Batch]) -> dict[str, dict[str, torch.Tensor]]:
-        """One mini-batch of every source as tensors."""
-        return {source: self.encoder(source).collate(inputs[source]) for source in self.places}
+        """One mini-batch of every source as tensors, where the network is."""
+        made = {source: self.encoder(source).collate(inputs[source]) for source in self.places}
+        device = self.source.device
+        if device.type == "cpu":
+            return made
+        return {
+            source: {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+            for source, tensors in made.items()
+        }
 
     def tokens(self, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> TokenLists:
         """What the body reads: values ``B x T_s x D`` and mask (bool ``B x T_s``) of each source, in order."""
@@ -155,7 +162,7 @@ def predict(network: Network, inputs: Mapping[str, Batch], batch_size: int = 512
     total = len(next(iter(inputs.values())))
     with torch.inference_mode(), applied(network, total):
         for rows, part in batched(inputs, batch_size):
-            found.append((rows, network(network.collate(part)).numpy()))
+            found.append((rows, network(network.collate(part)).float().cpu().numpy()))
     out = np.empty((total, found[0][1].shape[1]), np.float64)
     for rows, scores in found:
         out[rows] = scores

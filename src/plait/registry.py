@@ -83,6 +83,13 @@ KINDS: dict[str, dict[str, str]] = {
         "multiclass": "plait.heads.multiclass:Multiclass",
         "regression": "plait.heads.regression:Regression",
     },
+    "optimisers": {
+        "adamw": "plait.training.optimisers:AdamW",
+    },
+    "schedules": {
+        "cosine": "plait.training.schedules:Cosine",
+    },
+    "watchers": {},
     "recipes": {
         "bert_classifier": "plait.recipes:bert_classifier",
         "conv1d_columns": "plait.recipes:conv1d_columns",

@@ -10,7 +10,9 @@ from torch import nn
 
 from plait.layers.columns import ColumnTokens
 from plait.layers.transformer import Transformer
-from plait.training.loop import hide, matrices, mini_batches
+from plait.training.feed import mini_batches
+from plait.training.groups import matrices
+from plait.training.masking import hide
 from plait.training.schedule import TrainConfig
 
 

@@ -67,14 +67,14 @@ def test_gradients_of_rows_are_clipped_and_noise_is_of_its_size() -> None:
     def loss_of(chosen: np.ndarray) -> torch.Tensor:
         return network(rows[chosen]).sum()
 
-    noisy_gradients(network, loss_of, np.arange(3), quiet, expected=2.0)
+    noisy_gradients(network, loss_of, 3, quiet, expected=2.0)
     wanted = np.array([0.6 + 0.0 - 1.0, 0.8 + 0.1 + 0.0]) / 2
     assert network.weight.grad is not None
     assert network.weight.grad.numpy()[0] == pytest.approx(wanted, abs=1e-6)
     loud = Noise(Privacy(1.0, clip=2.0), 0.1, 3.0, 1.0)
     found = []
     for _ in range(400):
-        noisy_gradients(network, loss_of, np.arange(0), loud, expected=2.0)
+        noisy_gradients(network, loss_of, 0, loud, expected=2.0)
         found.append(network.weight.grad.numpy().copy())
     assert np.std(found) == pytest.approx(2.0 * 3.0 / 2, rel=0.1)
 
@@ -95,4 +95,4 @@ def test_mistakes_are_told() -> None:
         fitted(None, delta=0.1)
     mixing = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
     with pytest.raises(ConfigError, match="normalises over rows"):
-        noisy_gradients(mixing, lambda rows: torch.zeros(()), np.arange(2), Noise(Privacy(1.0), 0.1, 1.0, 0.1), 1.0)
+        noisy_gradients(mixing, lambda rows: torch.zeros(()), 2, Noise(Privacy(1.0), 0.1, 1.0, 0.1), 1.0)

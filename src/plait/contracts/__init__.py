@@ -28,6 +28,7 @@ from plait.contracts.crossing import (
     Tokens,
     unheard,
 )
+from plait.contracts.keeping import FORGETFUL, Keep
 from plait.contracts.operations import (
     Asked,
     Decision,
@@ -58,6 +59,7 @@ from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
 from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
 
 __all__ = [
+    "FORGETFUL",
     "MAX_FEATURES",
     "Array",
     "Asked",
@@ -81,6 +83,7 @@ __all__ = [
     "Head",
     "Items",
     "Json",
+    "Keep",
     "Learner",
     "Modality",
     "Nested",

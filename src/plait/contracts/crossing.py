@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts.arrays import Array, Ragged, Sparse
+from plait.contracts.keeping import FORGETFUL, Keep
 
 if TYPE_CHECKING:
     import torch
@@ -271,12 +272,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Progress:
-    """One report of a long job: `done` of `total` steps of `stage`, with the last `metric` if there is one."""
+    """One report of a long job: `done` of `total` steps of `stage`, with the last `metric` if there is one.
+
+    `metrics` are all figures of the moment by name (losses, rates, norms of gradients), for those who watch.
+    """
 
     stage: str
     done: int
     total: int
     metric: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def unheard(progress: Progress) -> None:
@@ -290,7 +295,7 @@ class FitContext:
     Parameters
     ----------
     targets
-        float64 ``N``: class index or standardised value, as the head encodes it.
+        float64 ``N``: class index or standardised value, as the head encodes it; ``N x T`` where a head encodes so.
     task
         How classical learners see the target.
     outputs
@@ -310,6 +315,8 @@ class FitContext:
         ``{"features", "tokens"}`` or a part of it: what will be asked of the rooms later.
     report
         Called with `Progress`.
+    keep
+        Where the fit keeps what it has done.
     """
 
     targets: npt.NDArray[np.float64]
@@ -324,9 +331,14 @@ class FitContext:
     threads: int = 1
     doors: frozenset[str] = frozenset({"features", "tokens"})
     report: Callable[[Progress], None] = unheard
+    keep: Keep = FORGETFUL
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def within(self, name: str) -> FitContext:
+        """The same context for a part of the fit that keeps what it does under a name of its own."""
+        return replace(self, keep=self.keep.within(name))
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that adding a draw in one place changes no other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from plait.contracts import (
     ByColumn,
     Contributions,
     Encoder,
+    FitContext,
     Head,
     Json,
     Modality,
@@ -28,13 +29,15 @@ from plait.contracts import (
 from plait.data.splits import holdout
 from plait.errors import ArtifactError
 from plait.evidence import Evidence, Fitted, View, whole
-from plait.training.private import Privacy
+from plait.training.masking import Masking
+from plait.training.private import Noise, Privacy
 from plait.training.schedule import TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
     from plait.network import Network
+    from plait.training.feed import Held
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
@@ -144,33 +147,55 @@ class NeuralFusion(Schedule, ABC):
         """
         from plait.layers.seeded import reproducible
         from plait.network import build
-        from plait.training.loop import Judge, train
+        from plait.training.history import Judge
+        from plait.training.loop import train
+        from plait.training.objective import HeadLoss
 
         context, head, rooms = evidence.context, evidence.head, evidence.rooms
-        config = TrainConfig(
-            epochs=None if self.epochs == "auto" else self.epochs,
-            batch_size=None if self.batch_size == "auto" else self.batch_size,
-            learning_rate=self.learning_rate,
-            masking=self.masking,
-            deadline=self.deadline,
-            privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta),
-        )
         inputs = _inputs(rooms, evidence.batches)
         everything = np.arange(len(context))
         judged = self.holdout and self.epsilon is None
         fit_rows, judge_rows = holdout(context, self.holdout) if judged else (everything, everything[:0])
         judge = None
         if len(judge_rows) and len(fit_rows):
-            judge = Judge(_take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
+            judge = Judge(head, _take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
         else:
             fit_rows = everything
-        with reproducible(context.seed, context.threads):
-            network = build(rooms, head, self.body, self.width)
-            history = train(network, _take(inputs, fit_rows), head, context.take(fit_rows), judge, config)
-            if self.refit and judge is not None:
+
+        def trained(rows: npt.NDArray[np.int64], judge: Judge | None, epochs: int | None, name: str) -> Any:
+            own = context.take(rows).within(name)
+            config = self.config(epochs)
+            feed, noise = _feed(_take(inputs, rows), own, config, Masking(self.masking))
+            with reproducible(own.seed, own.threads):
                 network = build(rooms, head, self.body, self.width)
-                train(network, inputs, head, context, None, replace(config, epochs=history.best_epoch))
+            return network, train(
+                network,
+                feed,
+                HeadLoss(head),
+                config,
+                judge=judge,
+                noise=noise,
+                keep=own.keep,
+                report=own.report,
+                seed=own.seed,
+                threads=own.threads,
+            )
+
+        network, history = trained(fit_rows, judge, None, "network")
+        if self.refit and judge is not None:
+            network, _ = trained(everything, None, history.best_epoch, "network again")
         return FittedNetwork(rooms, head, self, network, asdict(history))
+
+    def config(self, epochs: int | None = None) -> TrainConfig:
+        """How the loop is to train; `epochs` instead of its own."""
+        own = None if self.epochs == "auto" else self.epochs
+        return TrainConfig(
+            epochs=epochs or own,
+            batch_size=None if self.batch_size == "auto" else self.batch_size,
+            learning_rate=self.learning_rate,
+            deadline=self.deadline,
+            privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta),
+        )
 
     @classmethod
     def from_state(cls, state: State, rooms: Mapping[str, Modality], head: Head) -> FittedNetwork:
@@ -299,6 +324,20 @@ def _by_column(
 
 def _part(value: Any) -> bool:
     return number(value) and value < 1
+
+
+def _feed(
+    inputs: Mapping[str, Batch], context: FitContext, config: TrainConfig, masking: Masking
+) -> tuple[Held, Noise | None]:
+    """What the loop reads, and the noise that keeps a promise of privacy."""
+    from plait.training.feed import Held
+
+    rows, noise = len(context), None
+    epochs, batch_size = config.sized(rows)
+    if config.privacy is not None:
+        rate = min(batch_size, rows) / rows
+        noise = Noise.for_steps(config.privacy, rows, rate, epochs * max(1, round(1 / rate)))
+    return Held(inputs, context, batch_size, masking, noise), noise
 
 
 def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:

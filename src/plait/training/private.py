@@ -115,7 +115,7 @@ def draws(rows: int, rate: float, rng: np.random.Generator) -> Iterator[npt.NDAr
 def noisy_gradients(
     network: torch.nn.Module,
     loss_of: Callable[[npt.NDArray[np.int64]], torch.Tensor],
-    rows: npt.NDArray[np.int64],
+    rows: int,
     noise: Noise,
     expected: float,
 ) -> float:
@@ -124,7 +124,9 @@ def noisy_gradients(
     Parameters
     ----------
     loss_of
-        From one row (int64 ``1``) to its loss, a scalar.
+        From one row of the mini-batch (its place, int64 ``1``) to its loss, a scalar.
+    rows
+        Of the mini-batch.
     expected
         Rows of a mini-batch on average, by which the sum is divided whatever their number.
 
@@ -143,14 +145,14 @@ def noisy_gradients(
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     sums = [torch.zeros_like(parameter) for parameter in parameters]
     total = 0.0
-    for row in rows:
+    for row in range(rows):
         loss = loss_of(np.array([row]))
         total += loss.item()
         _add_clipped(sums, torch.autograd.grad(loss, parameters, allow_unused=True), noise.promise.clip)
     for parameter, summed in zip(parameters, sums, strict=True):
         drowned = summed + noise.multiplier * noise.promise.clip * torch.randn_like(summed)
         parameter.grad = drowned / expected
-    return total / max(len(rows), 1)
+    return total / max(rows, 1)
 
 
 def _add_clipped(sums: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor | None], clip: float) -> None:

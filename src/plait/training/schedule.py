@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
+from plait.contracts import Json
 from plait.training.private import Privacy
 
 __all__ = ["TrainConfig"]
@@ -20,14 +23,19 @@ class TrainConfig:
     epochs, batch_size
         None: by the number of rows, see `sized`.
     learning_rate
-        Peak, reached after `warmup` (a share of all steps), then down to zero along a half cosine (Loshchilov & Hutter,
-        "SGDR", 2017, equation 5).
+        Peak, of which the schedule says multiples.
+    optimiser, schedule
+        Names of registered ones, with their options.
     weight_decay
-        Of matrices; not of biases, norms, and embeddings (AdamW: Loshchilov & Hutter, 2019).
+        Of matrices; not of biases, norms, and embeddings.
     clip
         Largest norm of the gradient.
-    masking
-        Chance that a present source of a row is hidden in an epoch; one always stays.
+    accumulate
+        Parts in which a mini-batch is read, one after the other, for one step: less memory, the same step.
+    ema
+        Decay of a running mean of the weights, which is then judged and kept instead of them; 0: none.
+    precision
+        ``"auto"``: bfloat16 on a GPU, else ``"float32"``.
     patience
         Epochs without a better judge loss before it stops. None: a third of all, at least 3.
     deadline
@@ -39,10 +47,15 @@ class TrainConfig:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-3
-    warmup: float = 0.1
+    optimiser: str = "adamw"
+    optimiser_options: Mapping[str, Json] = field(default_factory=dict)
+    schedule: str = "cosine"
+    schedule_options: Mapping[str, Json] = field(default_factory=dict)
     weight_decay: float = 0.01
     clip: float = 1.0
-    masking: float = 0.15
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     patience: int | None = None
     deadline: float | None = None
     privacy: Privacy | None = None
@@ -52,3 +65,7 @@ class TrainConfig:
         epochs = int(np.clip(round(600 / max(rows, 1) ** 0.5), 4, 40))
         batch = int(2 ** np.clip(np.ceil(np.log2(max(rows, 1) / 32)), 5, 8))
         return self.epochs or epochs, self.batch_size or batch
+
+    def half(self, device: str) -> bool:
+        """Whether to compute in bfloat16 on a device."""
+        return self.precision == "bfloat16" or (self.precision == "auto" and device == "cuda")

@@ -1,0 +1,25 @@
+"""Weights of a network, kept aside and averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from plait.network import Network
+
+__all__ = ["blend", "copied"]
+
+
+def copied(network: Network) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+@torch.no_grad()
+def blend(mean: Mapping[str, torch.Tensor], network: Network, decay: float) -> None:
+    """Move the mean weights a little to the network's (Polyak and Juditsky, 1992); counters are copied."""
+    for name, value in network.state_dict().items():
+        if value.dtype.is_floating_point:
+            mean[name].lerp_(value, 1 - decay)
+        else:
+            mean[name].copy_(value)

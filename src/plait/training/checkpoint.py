@@ -1,0 +1,75 @@
+"""A training between two steps as a `State`, and back: weights, optimiser, rates, place in the data, random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from plait.contracts import Array, State
+
+if TYPE_CHECKING:
+    from plait.training.loop import Training
+
+__all__ = ["restored", "saved"]
+
+VERSION = 1
+
+
+def saved(training: Training) -> State:
+    """All that the next steps depend on, beside what the fit was told and its rows."""
+    counts = {"done": training.done, "epoch": training.epoch, "place": training.place, "total": training.total}
+    values = {
+        **counts,
+        "losses": training.losses,
+        "judged": training.judged,
+        "best": training.best,
+        "best_epoch": training.best_epoch,
+        "rate": training.rate.state(),
+        "balance": {} if training.balance is None else training.balance.state(),
+        "told": training.told,
+    }
+    parts = {
+        "module": _arrays(training.module.state_dict()),
+        "kept": _arrays(training.kept),
+        "mean": _arrays(training.mean),
+        "random": {"cpu": torch.get_rng_state().numpy(), **_cuda()},
+    }
+    for place, held in training.optimiser.state_dict()["state"].items():
+        parts[f"optimiser {place}"] = _arrays({k: torch.as_tensor(v) for k, v in held.items() if v is not None})
+    return State(VERSION, values, parts={name: State(VERSION, arrays=arrays) for name, arrays in parts.items()})
+
+
+def restored(training: Training, state: State) -> None:
+    """Put a training, made as the one that was saved, to where that one stood."""
+    values, parts = state.values, state.parts
+    training.done, training.epoch, training.place = values["done"], values["epoch"], values["place"]
+    training.total, training.best, training.best_epoch = values["total"], values["best"], values["best_epoch"]
+    training.losses, training.judged = list(values["losses"]), list(values["judged"])
+    training.told = dict(values["told"])
+    training.rate.restore(values["rate"])
+    if training.balance is not None:
+        training.balance.restore(values["balance"])
+    training.module.load_state_dict(_tensors(parts["module"]))
+    training.kept, training.mean = _tensors(parts["kept"]), _tensors(parts["mean"])
+    known = training.optimiser.state_dict()
+    names = {name: int(name.split()[1]) for name in parts if name.startswith("optimiser ")}
+    known["state"] = {place: _tensors(parts[name]) for name, place in names.items()}
+    training.optimiser.load_state_dict(known)
+    torch.set_rng_state(torch.from_numpy(np.array(parts["random"].arrays["cpu"])))
+    if "cuda" in parts["random"].arrays:
+        torch.cuda.set_rng_state(torch.from_numpy(np.array(parts["random"].arrays["cuda"])))
+
+
+def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+
+def _tensors(state: State) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in state.arrays.items()}
+
+
+def _cuda() -> dict[str, Array]:
+    return {"cuda": torch.cuda.get_rng_state().numpy()} if torch.cuda.is_available() else {}
