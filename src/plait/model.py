@@ -18,7 +18,20 @@ import pandas as pd
 from plait import artifact, registry
 from plait.calibration import Calibrated, Choice, choose, plain
 from plait.conformal.promise import SCALED, Promise, Wanted, promise, restored
-from plait.contracts import Array, Batch, Batches, FitContext, Head, Json, Modality, Prediction, Progress, Side, State
+from plait.contracts import (
+    Array,
+    Batch,
+    Batches,
+    FitContext,
+    Head,
+    Job,
+    Json,
+    Modality,
+    Prediction,
+    Progress,
+    Side,
+    State,
+)
 from plait.contracts.crossing import unheard
 from plait.data.faults import counted
 from plait.data.frame import seconds, source_columns
@@ -149,7 +162,7 @@ class Model:
             seed=settings.seed,
             threads=settings.threads,
             doors=fusion.doors(len(frame), tuple(rooms.values())),
-            report=report or unheard,
+            job=Job(report or unheard),
         )
         batches: dict[str, Batch] = {}
         with single_threaded_blas(), running(context.report, settings.threads):

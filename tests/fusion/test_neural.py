@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from plait import registry
-from plait.contracts import Batch, Batches, FitContext, Ragged, Source, State
+from plait.contracts import Batch, Batches, FitContext, Job, Ragged, Source, State
 from plait.errors import ArtifactError, ConfigError, PlaitError
 from plait.evidence import Evidence, View
 from plait.training.neural import NeuralFusion
@@ -216,7 +216,7 @@ def test_rows_of_no_finite_loss_are_named():
 
 def test_progress_and_history_tell_how_it_went():
     reports = []
-    fitted = neural(epochs=3).fit(evidence(*made(300), report=reports.append))
+    fitted = neural(epochs=3).fit(evidence(*made(300), job=Job(reports.append)))
     assert {r.stage for r in reports} == {"train"}
     steps = [r.done for r in reports]
     assert steps == sorted(steps)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait import registry
-from plait.contracts import Features, FitContext, Learner, Progress, Sparse, State
+from plait.contracts import Features, FitContext, Job, Learner, Progress, Sparse, State
 from plait.errors import ArtifactError, ConfigError
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -218,7 +218,7 @@ def test_few_rows(name: str, n: int) -> None:
 @pytest.mark.parametrize("name", registry.names("learners"))
 def test_progress_is_reported(name: str) -> None:
     told: list[Progress] = []
-    features, context = made(report=told.append)
+    features, context = made(job=Job(told.append))
     learner(name).tune(features, context).fit(features, context)
     assert told
     assert all(0 < report.done <= report.total for report in told)
@@ -359,7 +359,7 @@ def _knots(scale: State) -> Any:
 
 def test_epochs_end_when_held_out_rows_gain_nothing() -> None:
     told: list[Progress] = []
-    features, context = made(300, report=told.append)
+    features, context = made(300, job=Job(told.append))
     fitted = learner("mlp", max_epochs=200, patience=2, learning_rate=0.05).tune(features, context)
     assert 1 <= fitted.settings["epochs"] < 200
     assert len(told) == fitted.settings["epochs"] + 2

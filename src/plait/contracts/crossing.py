@@ -25,6 +25,7 @@ __all__ = [
     "Features",
     "FitContext",
     "Items",
+    "Job",
     "Json",
     "Nested",
     "Prediction",
@@ -313,10 +314,8 @@ class FitContext:
         The run's seed and thread count.
     doors
         ``{"features", "tokens"}`` or a part of it: what will be asked of the rooms later.
-    report
-        Called with `Progress`.
-    keep
-        Where the fit keeps what it has done.
+    job
+        What the fit has beside its rows.
     """
 
     targets: npt.NDArray[np.float64]
@@ -330,15 +329,22 @@ class FitContext:
     seed: int = 0
     threads: int = 1
     doors: frozenset[str] = frozenset({"features", "tokens"})
-    report: Callable[[Progress], None] = unheard
-    keep: Keep = FORGETFUL
+    job: Job = field(default_factory=lambda: Job())
+
+    @property
+    def report(self) -> Callable[[Progress], None]:
+        return self.job.report
+
+    @property
+    def keep(self) -> Keep:
+        return self.job.keep
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def within(self, name: str) -> FitContext:
         """The same context for a part of the fit that keeps what it does under a name of its own."""
-        return replace(self, keep=self.keep.within(name))
+        return replace(self, job=replace(self.job, keep=self.keep.within(name)))
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that adding a draw in one place changes no other."""
@@ -370,6 +376,25 @@ class State:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, State] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a fit has beside its rows.
+
+    Parameters
+    ----------
+    report
+        Called with `Progress`.
+    keep
+        Where the fit keeps what it has done.
+    base
+        The pretrained network that networks start from (`plait.pretraining`), or None.
+    """
+
+    report: Callable[[Progress], None] = unheard
+    keep: Keep = FORGETFUL
+    base: State | None = None
 
 
 @dataclass(frozen=True)

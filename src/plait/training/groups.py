@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from plait.training.schedule import TrainConfig
-
 __all__ = ["groups", "matrices"]
 
 
@@ -26,8 +24,9 @@ def matrices(network: torch.nn.Module) -> list[torch.nn.Parameter]:
     return list(found.values())
 
 
-def groups(network: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Parameters by weight decay and by learning rate: those below a module that has a `learning_share` move at it."""
+def groups(network: torch.nn.Module) -> list[dict[str, Any]]:
+    """Parameters by weight decay (``"decays"``) and by learning rate (``"share"``): those below a module that has a
+    `learning_share` move at it."""
     shares: dict[int, float] = {}
     for module in network.modules():
         if hasattr(module, "learning_share"):
@@ -37,7 +36,4 @@ def groups(network: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]
     for parameter in network.parameters():
         if parameter.requires_grad:
             found.setdefault((shares.get(id(parameter), 1.0), id(parameter) in decayed), []).append(parameter)
-    return [
-        {"params": own, "weight_decay": config.weight_decay * decays, "share": share}
-        for (share, decays), own in found.items()
-    ]
+    return [{"params": own, "decays": decays, "share": share} for (share, decays), own in found.items()]

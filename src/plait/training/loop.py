@@ -102,9 +102,9 @@ class Training:
         self.module = _Step(network, objective).to(self.team.device)
         self.shared = self.team.shared(self.module)
         self.epochs, _ = config.sized(feed.rows)
-        make = registry.make("optimisers", config.optimiser, config.optimiser_options)
-        self.optimiser: torch.optim.Optimizer = make(groups(self.module, config), config.learning_rate)
-        self.rate = registry.make("schedules", config.schedule, config.schedule_options)
+        make = registry.make("optimisers", config.optimiser.name, config.optimiser.options)
+        self.optimiser: torch.optim.Optimizer = make(groups(self.module), config.learning_rate)
+        self.rate = registry.make("schedules", config.schedule.name, config.schedule.options)
         self.done, self.epoch, self.place, self.total = 0, 0, 0, 0.0
         self.losses: list[float] = []
         self.judged: list[float] = []

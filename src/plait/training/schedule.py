@@ -11,7 +11,15 @@ import numpy as np
 from plait.contracts import Json
 from plait.training.private import Privacy
 
-__all__ = ["TrainConfig"]
+__all__ = ["Named", "TrainConfig"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A registered part by name, with its options."""
+
+    name: str
+    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -25,9 +33,7 @@ class TrainConfig:
     learning_rate
         Peak, of which the schedule says multiples.
     optimiser, schedule
-        Names of registered ones, with their options.
-    weight_decay
-        Of matrices; not of biases, norms, and embeddings.
+        Registered ones.
     clip
         Largest norm of the gradient.
     accumulate
@@ -47,11 +53,8 @@ class TrainConfig:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 1e-3
-    optimiser: str = "adamw"
-    optimiser_options: Mapping[str, Json] = field(default_factory=dict)
-    schedule: str = "cosine"
-    schedule_options: Mapping[str, Json] = field(default_factory=dict)
-    weight_decay: float = 0.01
+    optimiser: Named = Named("adamw")
+    schedule: Named = Named("cosine")
     clip: float = 1.0
     accumulate: int = 1
     ema: float = 0.0

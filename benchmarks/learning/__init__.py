@@ -1,0 +1,1 @@
+"""Questions about learning: pretraining, many targets, resuming, many workers, data larger than memory."""
