@@ -30,6 +30,7 @@ __all__ = [
     "fsdd",
     "german_credit",
     "lendingclub",
+    "maec",
     "taiwan_credit",
     "tolokers",
 ]
@@ -298,6 +299,43 @@ def banking77(folder: str | os.PathLike[str] | None = None) -> Dataset:
     split = np.repeat([False, True], [len(part) for part in parts])
     notes = "No time. The test file has as many messages of every intent, the training file has not."
     return Dataset(pd.concat(parts, ignore_index=True), target="category", split=split, notes=notes)
+
+
+def maec(folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load 3,097 earnings calls of 2015 to 2017 (MAEC: Li et al., 2020); targets ``v3``, ``v7``, ``v15``, ``v30``.
+
+    Files: ``maec/sentences.parquet``, ``maec/labels.csv``. ``vN`` is the log of the standard deviation of daily returns
+    over the next N days, ``past_vN`` the same before the call. A row a call: its ``sentences`` (a list, names masked),
+    ``sound`` (29 measures of the voice a sentence, channels by name, NaN where none), the four past volatilities.
+    ``known_vN`` is the business day on which the target was known: drop training labels known later than the first test
+    call. `folder` and errors: see `lendingclub`.
+    """
+    import pandas as pd
+
+    path = _path(folder, "maec/labels.csv")
+    calls = pd.read_csv(path, parse_dates=["date", "base_date"])
+    horizons = (3, 7, 15, 30)
+    _check(calls, path, ["call", "ticker", *(f"{kind}v{h}" for h in horizons for kind in ("", "past_"))])
+    said = _parquet(folder, "maec/sentences.parquet", ["call", "idx", "sentence"]).sort_values(["call", "idx"])
+    calls = calls.sort_values(["date", "call"], ignore_index=True)
+    measures = [name for name in said.columns if name not in ("call", "idx", "sentence")]
+    begins = np.flatnonzero(said["call"].ne(said["call"].shift()).to_numpy())
+    places = dict(zip(said["call"].iloc[begins], zip(begins, [*begins[1:], len(said)], strict=True), strict=True))
+    spans = [slice(*places.get(call, (0, 0))) for call in calls["call"]]
+    sentences, values = said["sentence"].to_numpy(object), said[measures].to_numpy(np.float32)
+    frame = calls[["call", "date", "ticker"]].assign(
+        sentences=pd.Series([list(sentences[span]) for span in spans], dtype=object),
+        sound=pd.Series([dict(zip(measures, values[span].T, strict=True)) for span in spans], dtype=object),
+        **{f"past_v{h}": calls[f"past_v{h}"] for h in horizons},
+        **{f"v{h}": calls[f"v{h}"] for h in horizons},
+    )
+    start = calls["base_date"].to_numpy().astype("datetime64[D]")
+    for h in horizons:
+        frame[f"known_v{h}"] = np.busday_offset(start, h, roll="forward").astype("datetime64[ns]")
+    ignore = ("call", "ticker", *(f"{kind}v{h}" for h in horizons for kind in ("", "known_") if (kind, h) != ("", 3)))
+    notes = "Left out: the ticker. Sort by date, first 80% train; labels may be missing (v30 in 3.7% of the calls)."
+    split = np.arange(len(frame)) >= int(0.8 * len(frame))
+    return Dataset(frame, target="v3", time="date", ignore=ignore, split=split, notes=notes)
 
 
 def _path(folder: str | os.PathLike[str] | None, name: str) -> Path:
