@@ -411,12 +411,15 @@ class Prediction:
         The ``C`` labels of a class prediction.
     faults
         Cells that could not be read, and counted as missing.
+    parts
+        Of several targets (kind ``"several"``, whose values are the scores side by side): the prediction of each.
     """
 
     kind: str
     values: npt.NDArray[np.float64]
     classes: Array | None = None
     faults: tuple[Fault, ...] = ()
+    parts: Mapping[str, Prediction] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
