@@ -24,7 +24,7 @@ from plait.data.files import replacing
 from plait.data.frame import Cells, as_frame, column
 from plait.errors import DataError, unknown
 
-__all__ = ["as_json", "content", "digest", "read", "write_frame"]
+__all__ = ["as_json", "content", "digest", "files_of", "read", "write_frame"]
 
 _KINDS = {
     ".csv": "csv",
@@ -66,7 +66,7 @@ def read(
         If there is no such file, it is empty, damaged, ragged or in another encoding, two columns share a name, or the
         kind of file is unknown.
     """
-    parts, kind = _parts(path)
+    parts, kind = files_of(path)
     frame = _READERS[kind](parts, encoding)
     if frame.shape[1] == 0:
         raise DataError(f"{str(path)!r} has no columns")
@@ -79,7 +79,7 @@ def read(
     return frame
 
 
-def _parts(path: str | Path) -> tuple[list[Path], str]:
+def files_of(path: str | Path) -> tuple[list[Path], str]:
     """The files to read, in name order, and their one kind."""
     path = Path(path)
     if not path.exists():
@@ -234,7 +234,7 @@ def digest(source: str | Path | pd.DataFrame) -> str:
         for name in source.columns:
             total.update(json.dumps(str(name)).encode() + content(column(source[name])))
         return total.hexdigest()
-    for part in _parts(source)[0]:
+    for part in files_of(source)[0]:
         with part.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
