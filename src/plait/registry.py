@@ -81,6 +81,10 @@ KINDS: dict[str, dict[str, str]] = {
     "heads": {
         "binary": "plait.heads.binary:Binary",
         "multiclass": "plait.heads.multiclass:Multiclass",
+        "multilabel": "plait.heads.multilabel:Multilabel",
+        "ordinal": "plait.heads.ordinal:Ordinal",
+        "quantile": "plait.heads.quantile:Quantile",
+        "ranking": "plait.heads.ranking:Ranking",
         "regression": "plait.heads.regression:Regression",
     },
     "optimisers": {

@@ -54,6 +54,7 @@ from plait.contracts.parts import (
     Predictor,
     Readable,
     Reader,
+    Reducible,
     Traceable,
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
@@ -102,6 +103,7 @@ __all__ = [
     "Readable",
     "Reader",
     "Reason",
+    "Reducible",
     "Result",
     "Rows",
     "Side",

@@ -404,11 +404,14 @@ class Prediction:
     Parameters
     ----------
     kind
-        ``"class"`` or ``"value"``; later kinds join here.
+        ``"class"``, ``"value"``, ``"grade"``, ``"labels"``, ``"quantiles"``, ``"ranking"`` or ``"several"``.
     values
-        float64: probabilities ``N x C`` (class) or values ``N`` (value).
+        float64: probabilities of classes or of grades in their order (``N x C``), or of labels that do not exclude each
+        other (``N x C``); values or the scores of a ranking (``N``); quantiles (``N x L``).
     classes
-        The ``C`` labels of a class prediction.
+        The ``C`` classes, grades or labels.
+    levels
+        Of quantiles: their ``L`` levels, rising.
     faults
         Cells that could not be read, and counted as missing.
     parts
@@ -420,6 +423,7 @@ class Prediction:
     classes: Array | None = None
     faults: tuple[Fault, ...] = ()
     parts: Mapping[str, Prediction] = field(default_factory=dict)
+    levels: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)

@@ -41,6 +41,7 @@ __all__ = [
     "Predictor",
     "Readable",
     "Reader",
+    "Reducible",
     "Traceable",
 ]
 
@@ -230,6 +231,26 @@ class Head(Protocol):
 
     @classmethod
     def from_state(cls, state: State) -> Self: ...
+
+
+@runtime_checkable
+class Reducible(Protocol):
+    """A head that classical learners serve by plain problems (two classes, classes, a value), each fitted on its own.
+
+    `task` of such a head says only whether rows are divided by class.
+    """
+
+    def problems(self) -> tuple[Head, ...]:
+        """A fitted plain head for each problem."""
+
+    def split(self, encoded: Array) -> list[npt.NDArray[np.float64]]:
+        """Each problem's targets as its head encodes them, float64 ``N``; NaN: the row is not asked."""
+
+    def joined(self, scores: Sequence[Array]) -> npt.NDArray[np.float64]:
+        """This head's scores, float64 ``N x K``, from those of the problems."""
+
+    def origin(self, output: int) -> tuple[int, int] | None:
+        """The problem, and which of its outputs, that a score is taken from as it is; None where it is made of more."""
 
 
 class Calibrator(Protocol):
