@@ -34,7 +34,7 @@ from plait.contracts import (
 )
 from plait.contracts.crossing import unheard
 from plait.data.faults import counted
-from plait.data.frame import seconds, source_columns
+from plait.data.frame import groups_of, source_columns, times_of
 from plait.data.schema import Schema
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted, View
@@ -42,7 +42,7 @@ from plait.media.decode import running
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
 from plait.threads import threads_of
 
-__all__ = ["Model", "Settings", "groups_of", "single_threaded_blas"]
+__all__ = ["Model", "Settings", "single_threaded_blas"]
 
 MANY = 256  # rows from which setting thread limits costs nothing beside the work
 UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
@@ -156,8 +156,8 @@ class Model:
             task=head.task,
             outputs=head.outputs,
             weight=weight / weight.mean(),
-            time=_times(frame, schema.time, required=True),
-            label_time=_times(frame, schema.label_time, required=False),
+            time=times_of(frame, schema.time, required=True),
+            label_time=times_of(frame, schema.label_time, required=False),
             groups=groups_of(frame, schema.group),
             seed=settings.seed,
             threads=settings.threads,
@@ -219,8 +219,8 @@ class Model:
             task=self.head.task,
             outputs=self.head.outputs,
             weight=weight / weight.mean(),
-            time=_times(frame, time, required=True),
-            label_time=_times(frame, label_time, required=False),
+            time=times_of(frame, time, required=True),
+            label_time=times_of(frame, label_time, required=False),
             groups=groups_of(frame, group),
             seed=self.record["seed"],
             threads=self.record["threads"],
@@ -422,24 +422,3 @@ def _early(fitted: Fitted, learner: str) -> Fitted | None:
             if part.source is None and part.fusion == "early" and part.learner == learner:
                 return member
     return fitted if getattr(getattr(fitted, "learner", None), "name", None) == learner else None
-
-
-def _times(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.NDArray[np.float64] | None:
-    if name is None:
-        return None
-    times = seconds(frame[name], name)
-    missing = int(np.isnan(times).sum())
-    if missing and required:
-        raise DataError(f"time column {name!r} is empty in {missing} row(s); fill or drop them")
-    return np.where(np.isnan(times), np.inf, times)
-
-
-def groups_of(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
-    """Group numbers (int64 ``N``) of column `name`, if there is one; rows without a group are each their own."""
-    if name is None:
-        return None
-    codes, labels = pd.factorize(frame[name])
-    alone = codes < 0
-    codes = codes.astype(np.int64)
-    codes[alone] = len(labels) + np.arange(alone.sum())
-    return codes

@@ -55,6 +55,8 @@ from plait.contracts.parts import (
     Readable,
     Reader,
     Reducible,
+    Reconstruction,
+    Reconstructs,
     Traceable,
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
@@ -104,6 +106,8 @@ __all__ = [
     "Reader",
     "Reason",
     "Reducible",
+    "Reconstruction",
+    "Reconstructs",
     "Result",
     "Rows",
     "Side",

@@ -42,6 +42,8 @@ __all__ = [
     "Readable",
     "Reader",
     "Reducible",
+    "Reconstruction",
+    "Reconstructs",
     "Traceable",
 ]
 
@@ -166,6 +168,25 @@ class ByColumn(Protocol):
     @property
     def token_columns(self) -> npt.NDArray[np.int64]:
         """Number of each token's column (int64 ``T``), in the order of its room's `Origins.inputs`; -1: of several."""
+
+
+class Reconstruction(Protocol):
+    """An ``nn.Module`` that hides places of what an encoder reads, and is asked for them again."""
+
+    def hide(self, tensors: Mapping[str, torch.Tensor], share: float) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The encoder's tensors with about a `share` of the places hidden, and which (bool ``B x P``)."""
+
+    def __call__(
+        self, pooled_BD: torch.Tensor, tensors: Mapping[str, torch.Tensor], hidden_BP: torch.Tensor
+    ) -> torch.Tensor:
+        """How badly the vectors of the rows tell what was hidden, the mean over each row's places: ``B``."""
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """An encoder that says what of its room's cells is learned without labels. Of others, whole tokens are."""
+
+    def reconstruction(self) -> Reconstruction: ...
 
 
 class Learner(Protocol):

@@ -19,7 +19,17 @@ from plait.errors import DataError
 if TYPE_CHECKING:
     from plait.data.schema import Schema
 
-__all__ = ["Cells", "as_frame", "as_keys", "column", "extra_columns", "seconds", "source_columns"]
+__all__ = [
+    "Cells",
+    "as_frame",
+    "as_keys",
+    "column",
+    "extra_columns",
+    "groups_of",
+    "seconds",
+    "source_columns",
+    "times_of",
+]
 
 Cells: TypeAlias = "pd.Series[Any]"
 
@@ -300,3 +310,31 @@ def extra_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
     """Columns of `frame` that the schema does not know; they are ignored, and the caller says so."""
     known = {spec.name for spec in schema.columns} | {side.key for side in schema.sides}
     return tuple(str(name) for name in frame.columns if name not in known)
+
+
+def times_of(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.NDArray[np.float64] | None:
+    """The moments of column `name` (float64 ``N``, infinite where unknown), if there is one.
+
+    Raises
+    ------
+    DataError
+        If a cell is empty though every one is `required`.
+    """
+    if name is None:
+        return None
+    times = seconds(frame[name], name)
+    missing = int(np.isnan(times).sum())
+    if missing and required:
+        raise DataError(f"time column {name!r} is empty in {missing} row(s); fill or drop them")
+    return np.where(np.isnan(times), np.inf, times)
+
+
+def groups_of(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
+    """Group numbers (int64 ``N``) of column `name`, if there is one; rows without a group are each their own."""
+    if name is None:
+        return None
+    codes, labels = pd.factorize(frame[name])
+    alone = codes < 0
+    codes = codes.astype(np.int64)
+    codes[alone] = len(labels) + np.arange(alone.sum())
+    return codes

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from plait.contracts import Array, Prediction, Side
 from plait.data.faults import counted
-from plait.data.frame import seconds
+from plait.data.frame import groups_of, seconds
 from plait.errors import unknown
 from plait.estimators.targets import as_target
 from plait.metrics.compare import Paired, compare
@@ -23,7 +23,7 @@ from plait.metrics.lift import LiftTable, lift_table
 from plait.metrics.permutation import PermutedAll, against_all
 from plait.metrics.slices import Slices, slices
 from plait.metrics.value import Costs, ProfitCurve, ThresholdTable, profit_curve, threshold_table
-from plait.model import Model, groups_of, single_threaded_blas
+from plait.model import Model, single_threaded_blas
 
 __all__ = ["Judged", "Judging"]
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import dense
+from plait.layers.reconstruction import CellsAgain
 
 __all__ = ["ColumnTokens"]
 
@@ -51,7 +52,7 @@ class ColumnTokens(nn.Module):
         limit: int = 48,
     ) -> None:
         super().__init__()
-        self.numbers = numbers
+        self.numbers, self.levels = numbers, tuple(levels)
         columns = numbers + len(levels)
         self.group = max(1, ceil(columns / limit))
         scale = width**-0.5
@@ -81,6 +82,9 @@ class ColumnTokens(nn.Module):
             "there": torch.from_numpy(there),
             "present": torch.from_numpy(np.asarray(inputs.present, bool)),
         }
+
+    def reconstruction(self) -> CellsAgain:
+        return CellsAgain(self.level.embedding_dim, self.numbers, self.levels)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         there_BC, present_B = tensors["there"], tensors["present"]

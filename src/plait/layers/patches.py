@@ -10,6 +10,7 @@ from torch import nn
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import pad, ragged
+from plait.layers.reconstruction import StepsAgain
 
 __all__ = ["PatchTokens"]
 
@@ -51,6 +52,9 @@ class PatchTokens(nn.Module):
             "there": torch.from_numpy(there),
             "present": torch.from_numpy(np.asarray(inputs.present, bool)),
         }
+
+    def reconstruction(self) -> StepsAgain:
+        return StepsAgain(self.position.shape[1], self.channels, self.patch, self.max_patches)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         x_BTC, there_BT = tensors["values"], tensors["there"]

@@ -13,9 +13,12 @@ from torch import nn
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import pad, ragged
 from plait.layers.pooling import AttentionPooling
+from plait.layers.reconstruction import SubwordsAgain
 from plait.layers.recurrent import Cell, Recurrence
 
 __all__ = ["SubwordGRU", "SubwordLSTM", "SubwordTokens"]
+
+WINDOW = 4  # neighbours that are asked for together, where the encoder merges none
 
 
 class SubwordTokens(nn.Module):
@@ -58,6 +61,10 @@ class SubwordTokens(nn.Module):
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``ids``, a `Ragged` of int32."""
         return _padded(inputs, self.max_tokens, self.stride)
+
+    def reconstruction(self) -> SubwordsAgain:
+        vocabulary, width = self.embedding.weight.shape
+        return SubwordsAgain(width, vocabulary, self.max_tokens, self.stride)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids_BT = tensors["ids"]
@@ -104,6 +111,10 @@ class SubwordGRU(nn.Module):
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``ids``, a `Ragged` of int32."""
         return _padded(inputs, self.max_tokens, 1)
+
+    def reconstruction(self) -> SubwordsAgain:
+        vocabulary, width = self.embedding.weight.shape
+        return SubwordsAgain(width, vocabulary, self.max_tokens, WINDOW)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids_BT = tensors["ids"]
