@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -30,7 +29,7 @@ class Ranking(Head):
     Rows of a group are compared where they stand in one mini-batch, so rows of a group go there together (`together`).
 
     Targets are the relevance (numbers; only their order counts), or pairs of it and the row's group: a matrix ``N x 2``
-    or ``N`` tuples. Groups are whole numbers or text; without them all rows are one group. The prior is 0.
+    or ``N`` tuples. Without groups all rows are one. The prior is 0.
     """
 
     name: ClassVar[str] = "ranking"
@@ -150,11 +149,14 @@ def _paired(cells: Array) -> Array:
 
 
 def _numbered(groups: Array) -> npt.NDArray[np.float64]:
-    """Whole numbers as they are, text by its hash: the same in every part of the rows."""
-    if any(isinstance(group, str) for group in groups.tolist()):
-        digests = (blake2b(str(group).encode(), digest_size=6).digest() for group in groups.tolist())
-        return np.array([int.from_bytes(digest, "big") for digest in digests], np.float64)
-    return numeric(groups, "the group of a row is text or a whole number, and a ranking")
+    """Whole numbers that single precision holds as they are, so that parts of the rows agree; others are numbered."""
+    try:
+        numbers = groups.astype(np.float64)
+        if (np.floor(numbers) == numbers).all() and (np.abs(numbers) <= 2**24).all():
+            return numbers
+    except (TypeError, ValueError):
+        pass
+    return np.unique(groups.astype(str), return_inverse=True)[1].astype(np.float64)
 
 
 def _pairs(group: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Head, Prediction, State, Task
+from plait.data.numbers import numeric
 from plait.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Regression(Head):
         InputError
             If a target is not a finite number, or there are no rows.
         """
-        values = _numbers(targets)
+        values = numeric(targets)
         if not len(values) or not weight.sum() > 0:
             raise InputError("the target has no rows with a positive weight; nothing can be learned")
         self.mean = float(np.average(values, weights=weight))
@@ -51,7 +52,7 @@ class Regression(Head):
         return np.zeros(1)
 
     def encode(self, targets: Array) -> npt.NDArray[np.float64]:
-        return (_numbers(targets) - self.mean) / self.std
+        return (numeric(targets) - self.mean) / self.std
 
     def decode(self, scores: npt.NDArray[np.float64]) -> Prediction:
         """Values in the target's own unit, float64 ``N``."""
@@ -76,17 +77,3 @@ class Regression(Head):
         head = cls()
         head.mean, head.std = float(state.values["mean"]), float(state.values["std"])
         return head
-
-
-def _numbers(targets: Array) -> npt.NDArray[np.float64]:
-    """Finite float64 ``N``, or an error that names the first row that is not."""
-    try:
-        values = np.asarray(targets).astype(np.float64)
-    except (TypeError, ValueError):
-        raise InputError("the target holds what is not a number; regression needs a numeric target") from None
-    if values.ndim != 1:
-        raise InputError(f"the target must be one column, not an array of shape {values.shape}")
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if len(wrong):
-        raise InputError(f"the target is missing or infinite in {len(wrong)} rows (the first is row {wrong[0]})")
-    return values

@@ -217,6 +217,7 @@ class Graph:
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features of the training rows; labels of neighbours come from rows of other folds than the row's own."""
         folds = inner_folds(context) if context.folds is None else context.folds
+        self._label_columns = columns_of(context)  # of this target: the room may have been fitted for another
         entity = _array(batch, "entity")
         rows = np.flatnonzero(batch.present)
         told = np.full((len(batch), len(self._label_names())), np.nan)

@@ -135,8 +135,7 @@ class Table:
                 categories.append(Category.learn(name, choice, tally))
             else:
                 numbers.append(Quantity.learn(name, choice, tally))
-        means_known = context.task != "multiclass" or context.outputs <= CLASSES
-        self._settle(numbers, categories, context.outputs if means_known else 0)
+        self._settle(numbers, categories, _means_of(context))
         return self
 
     def _kinds(self, chunks: Iterable[tuple[Column, ...]]) -> list[Kind]:
@@ -218,6 +217,8 @@ class Table:
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features of the training rows; mean targets come from the rows of other folds."""
+        if _means_of(context) != self._outputs:  # another target than the room was fitted for
+            self._settle(self._numbers, self._categories, _means_of(context))
         folds = inner_folds(context) if context.folds is None else context.folds
         targets = context.targets[:, None]
         if context.task == "multiclass":
@@ -373,3 +374,8 @@ class Table:
         )
         room._means = arrays["means"]
         return room
+
+
+def _means_of(context: FitContext) -> int:
+    """Mean targets of a level that are told: one, or one a class where those are few."""
+    return 0 if context.task == "multiclass" and context.outputs > CLASSES else context.outputs

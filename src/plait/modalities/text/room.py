@@ -229,6 +229,7 @@ class Text:
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features with the scores out of fold; afterwards `features` gives those of a scorer of all rows."""
         folds = inner_folds(context) if context.folds is None else context.folds
+        self._scores = width(context.outputs)  # of this target: the room may have been fitted for another
         rows, wide, statistics = self._read(batch)
         inner = context.take(rows)
         scorer = fit_scorer(wide, inner)
