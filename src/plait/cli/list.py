@@ -13,6 +13,8 @@ from plait.errors import PlaitError
 
 __all__ = ["list_parts"]
 
+SET_BY_USERS = ("fusions", "learners", "optimisers", "recipes", "schedules")
+
 
 def list_parts(
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One kind only, such as learners.")] = None,
@@ -43,6 +45,6 @@ def _described(kind: str, name: str) -> dict[str, Any]:
             "summary": part.summary,
             "options": [operation.name for operation in part.operations],
         }
-    options = list(signature(part).parameters) if kind in ("learners", "fusions", "recipes") else []
+    options = list(signature(part).parameters) if kind in SET_BY_USERS else []
     summary = (getdoc(part) or "").partition("\n")[0]
     return {"target": registry.target(kind, name), "summary": summary, "options": options}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from plait import registry
 from plait.classical.options import above_zero, check, count, number
 from plait.contracts import (
     Array,
@@ -27,11 +28,11 @@ from plait.contracts import (
     Traceable,
 )
 from plait.data.splits import holdout
-from plait.errors import ArtifactError
+from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
 from plait.training.masking import Masking
 from plait.training.private import Noise, Privacy
-from plait.training.schedule import TrainConfig
+from plait.training.schedule import Named, TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,9 +51,16 @@ class Schedule:
 
     epochs: int | Literal["auto"] = "auto"
     batch_size: int | Literal["auto"] = "auto"
-    learning_rate: float = 1e-3
+    learning_rate: float | Literal["auto"] = "auto"
+    optimiser: str | Mapping[str, Json] = "adamw"
+    schedule: str | Mapping[str, Json] = "cosine"
+    clip: float = 1.0
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     masking: float = 0.15
     holdout: float = 0.1
+    patience: int | None = None
     refit: bool = False
     deadline: float | None = None
     epsilon: float | None = None
@@ -77,11 +85,24 @@ class NeuralFusion(Schedule, ABC):
     epochs, batch_size
         ``"auto"``: by the number of rows (`plait.training.schedule.TrainConfig.sized`).
     learning_rate
-        Its peak.
+        Its peak; ``"auto"``: what is usual of the optimiser.
+    optimiser, schedule
+        How gradients become steps and how the rate moves: names of ``plait list optimisers`` and ``schedules``, or a
+        name with options, as in ``{"name": "momentum", "nesterov": True}``.
+    clip
+        Largest norm of a step's gradient, or of a row's in a private training.
+    accumulate
+        Parts in which a mini-batch is read, one after the other: less memory, the same steps.
+    ema
+        Decay of a running mean of the weights, which is judged and kept instead of them, 0 (none) to below 1.
+    precision
+        ``"auto"`` computes in bfloat16 on a GPU, else in ``"float32"``; ``"bfloat16"``.
     masking
         Chance that a source of a row is hidden in an epoch, 0 to below 1.
     holdout
         Share of the rows kept for early stopping; 0 trains all epochs on all rows.
+    patience
+        Epochs without a better loss on those rows after which it stops; None: a third of all, at least 3.
     refit
         Train again on all rows.
     deadline
@@ -104,6 +125,20 @@ class NeuralFusion(Schedule, ABC):
 
     def __post_init__(self) -> None:
         check(self, self.rules())
+        optimiser = Named.of("optimisers", self.optimiser).name
+        schedule = Named.of("schedules", self.schedule).name
+        private = "with epsilon, since it goes by losses that would tell of rows"
+        for option, fits, why in (
+            (
+                "batch_size",
+                self.batch_size == "auto" or not _reads_all(optimiser),
+                f"with {optimiser}: it reads all rows",
+            ),
+            ("schedule", self.epsilon is None or schedule != "plateau", private),
+            ("accumulate", self.epsilon is None or self.accumulate == 1, "with epsilon: rows are read one by one"),
+        ):
+            if not fits:
+                raise ConfigError(f"{self.name}: {option}={getattr(self, option)!r} cannot stand {why}")
 
     @abstractmethod
     def body(self, sources: int) -> nn.Module:
@@ -116,7 +151,12 @@ class NeuralFusion(Schedule, ABC):
             "dropout": (_part(self.dropout), "0 to below 1"),
             "epochs": (self.epochs == "auto" or count(self.epochs), "'auto' or 1, 2, ..."),
             "batch_size": (self.batch_size == "auto" or count(self.batch_size), "'auto' or 1, 2, ..."),
-            "learning_rate": (above_zero(self.learning_rate), "above 0"),
+            "learning_rate": (self.learning_rate == "auto" or above_zero(self.learning_rate), "'auto' or above 0"),
+            "clip": (above_zero(self.clip), "above 0"),
+            "accumulate": (count(self.accumulate), "1, 2, ..."),
+            "ema": (_part(self.ema), "0 to below 1"),
+            "precision": (self.precision in ("auto", "float32", "bfloat16"), "'auto', 'float32' or 'bfloat16'"),
+            "patience": (self.patience is None or count(self.patience), "1, 2, ..., or None"),
             "masking": (_part(self.masking), "0 to below 1"),
             "holdout": (_part(self.holdout), "0 to below 1"),
             "epsilon": (self.epsilon is None or above_zero(self.epsilon), "above 0, or None"),
@@ -189,12 +229,21 @@ class NeuralFusion(Schedule, ABC):
     def config(self, epochs: int | None = None) -> TrainConfig:
         """How the loop is to train; `epochs` instead of its own."""
         own = None if self.epochs == "auto" else self.epochs
+        named = Named.of("optimisers", self.optimiser)
+        usual = registry.get("optimisers", named.name).usual_rate
         return TrainConfig(
             epochs=epochs or own,
             batch_size=None if self.batch_size == "auto" else self.batch_size,
-            learning_rate=self.learning_rate,
+            learning_rate=usual if self.learning_rate == "auto" else self.learning_rate,
+            optimiser=named,
+            schedule=Named.of("schedules", self.schedule),
+            clip=self.clip,
+            accumulate=self.accumulate,
+            ema=self.ema,
+            precision=self.precision,
+            patience=self.patience,
             deadline=self.deadline,
-            privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta),
+            privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta, self.clip),
         )
 
     @classmethod
@@ -324,6 +373,10 @@ def _by_column(
 
 def _part(value: Any) -> bool:
     return number(value) and value < 1
+
+
+def _reads_all(optimiser: str) -> bool:
+    return bool(registry.get("optimisers", optimiser).reads_all)
 
 
 def _feed(
