@@ -45,6 +45,7 @@ from plait.contracts.operations import (
 from plait.contracts.parts import (
     ByColumn,
     Calibrator,
+    Composite,
     Divisible,
     Embedder,
     Encoder,
@@ -54,9 +55,9 @@ from plait.contracts.parts import (
     Predictor,
     Readable,
     Reader,
-    Reducible,
     Reconstruction,
     Reconstructs,
+    Reducible,
     Traceable,
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
@@ -72,6 +73,7 @@ __all__ = [
     "ByColumn",
     "Calibrator",
     "Column",
+    "Composite",
     "Contributions",
     "Decision",
     "Desk",
@@ -105,9 +107,9 @@ __all__ = [
     "Readable",
     "Reader",
     "Reason",
-    "Reducible",
     "Reconstruction",
     "Reconstructs",
+    "Reducible",
     "Result",
     "Rows",
     "Side",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ByColumn",
     "Calibrator",
+    "Composite",
     "Divisible",
     "Embedder",
     "Encoder",
@@ -41,9 +42,9 @@ __all__ = [
     "Predictor",
     "Readable",
     "Reader",
-    "Reducible",
     "Reconstruction",
     "Reconstructs",
+    "Reducible",
     "Traceable",
 ]
 
@@ -272,6 +273,34 @@ class Reducible(Protocol):
 
     def origin(self, output: int) -> tuple[int, int] | None:
         """The problem, and which of its outputs, that a score is taken from as it is; None where it is made of more."""
+
+
+@runtime_checkable
+class Composite(Head, Protocol):
+    """A head of several targets, each with a head of its own, that may lack any label of a row.
+
+    `weights` is how much each target's loss counts: numbers by target, or the rule by which a training finds them.
+    """
+
+    members: dict[str, Head]
+    weights: str | Mapping[str, float]
+
+    @property
+    def spans(self) -> Mapping[str, slice]:
+        """Which of the scores are each target's."""
+
+    @property
+    def fixed(self) -> npt.NDArray[np.float64]:
+        """The weights before any training has found others: float64 ``T``."""
+
+    def errors(self, scores: Array, targets: Array, weight: Array) -> npt.NDArray[np.float64]:
+        """What each row adds to each target's loss, float64 ``N x T``; 0 where it has no label."""
+
+    def losses(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Each target's mean weighted training loss: ``T``."""
+
+    def unlabelled(self, targets: Array) -> tuple[str, ...]:
+        """Targets of which encoded rows have no label."""
 
 
 class Calibrator(Protocol):

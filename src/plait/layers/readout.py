@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
 from plait.contracts import Array
 
-__all__ = ["PooledLinear"]
+__all__ = ["PooledLinear", "SideBySide"]
 
 
 class PooledLinear(nn.Module):
@@ -36,3 +38,14 @@ class PooledLinear(nn.Module):
     def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor, pooled_BD: torch.Tensor) -> torch.Tensor:
         scores_BK: torch.Tensor = self.linear(pooled_BD)
         return scores_BK
+
+
+class SideBySide(nn.Module):
+    """Scores of several readouts of the same row, one after the other: ``B x (K_1 + ... + K_T)``."""
+
+    def __init__(self, readouts: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.readouts = nn.ModuleList(readouts)
+
+    def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor, pooled_BD: torch.Tensor) -> torch.Tensor:
+        return torch.cat([readout(tokens_BTD, mask_BT, pooled_BD) for readout in self.readouts], dim=1)

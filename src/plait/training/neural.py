@@ -189,7 +189,7 @@ class NeuralFusion(Schedule, ABC):
         from plait.network import build
         from plait.training.history import Judge
         from plait.training.loop import train
-        from plait.training.objective import HeadLoss
+        from plait.training.several import objective_of, unlabelled
 
         context, head, rooms = evidence.context, evidence.head, evidence.rooms
         inputs = _inputs(rooms, evidence.batches)
@@ -197,7 +197,7 @@ class NeuralFusion(Schedule, ABC):
         judged = self.holdout and self.epsilon is None
         fit_rows, judge_rows = holdout(context, self.holdout) if judged else (everything, everything[:0])
         judge = None
-        if len(judge_rows) and len(fit_rows):
+        if len(judge_rows) and len(fit_rows) and not unlabelled(head, context.targets[fit_rows]):
             judge = Judge(head, _take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
         else:
             fit_rows = everything
@@ -211,7 +211,7 @@ class NeuralFusion(Schedule, ABC):
             return network, train(
                 network,
                 feed,
-                HeadLoss(head),
+                objective_of(head),
                 config,
                 judge=judge,
                 noise=noise,
@@ -224,7 +224,8 @@ class NeuralFusion(Schedule, ABC):
         network, history = trained(fit_rows, judge, None, "network")
         if self.refit and judge is not None:
             network, _ = trained(everything, None, history.best_epoch, "network again")
-        return FittedNetwork(rooms, head, self, network, asdict(history))
+        unjudged = () if judge is None else unlabelled(head, judge.targets)
+        return FittedNetwork(rooms, head, self, network, {**asdict(history), "unjudged": list(unjudged)})
 
     def config(self, epochs: int | None = None) -> TrainConfig:
         """How the loop is to train; `epochs` instead of its own."""
@@ -333,7 +334,8 @@ class FittedNetwork(Fitted):
     @property
     def noted(self) -> dict[str, Json]:
         kept = ("best_epoch", "stopped", "privacy")
-        return {self.fusion.name: {name: self.history.get(name) for name in kept}}
+        told = {name: self.history[name] for name in ("unjudged",) if self.history.get(name)}
+        return {self.fusion.name: {**{name: self.history.get(name) for name in kept}, **told}}
 
     def state(self) -> State:
         arrays = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
