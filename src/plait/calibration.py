@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Calibrator, Contributions, FitContext, Head, Json, Modality, State
+from plait.contracts import Array, Calibrator, Contributions, FitContext, Head, Json, Modality, Reducible, State
 from plait.data.splits import inner_pairs
 from plait.errors import ConfigError, DataError, unknown
 from plait.evidence import Fitted, View
@@ -137,6 +137,8 @@ def choose(head: Head, scores: Array, context: FitContext, method: str = AUTO) -
     check_method(method)
     named = {name: registry.get("calibrators", name) for name in registry.names("calibrators")}
     order = sorted(named, key=lambda name: (named[name].freedom, name))
+    if isinstance(head, Reducible):
+        raise ConfigError(f"calibration is for classes, and this model has a head of another kind ({head.name})")
     if head.task == "regression":
         raise ConfigError("calibration is for classes, and this model predicts values; conformalize gives intervals")
     if len(np.unique(context.targets[context.weight > 0])) < 2:

@@ -187,6 +187,7 @@ class View:
         self.batches = batches.mask(present)
         self.rooms = rooms
         self.like: tuple[View, Array, frozenset[str]] | None = None  # whose rows these are, save for some sources
+        self.made: dict[str, Features] = {}
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -208,16 +209,19 @@ class View:
         view.like = self, np.asarray(rows), frozenset(others)
         return view
 
-    @cached_property
+    @property
     def features(self) -> dict[str, Features]:
         """Of each source."""
-        made = {}
-        for name, batch in self.batches.sources.items():
-            if self.like is not None and name not in self.like[2]:
-                made[name] = self.like[0].features[name].take(self.like[1])
+        return {name: self.of(name) for name in self.batches.sources}
+
+    def of(self, source: str) -> Features:
+        """Features of one source, made once."""
+        if source not in self.made:
+            if self.like is not None and source not in self.like[2]:
+                self.made[source] = self.like[0].of(source).take(self.like[1])
             else:
-                made[name] = self.rooms[name].features(batch)
-        return made
+                self.made[source] = self.rooms[source].features(self.batches.sources[source])
+        return self.made[source]
 
     @cached_property
     def joined(self) -> Joined:

@@ -40,6 +40,8 @@ from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unk
 from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
+from plait.tasks import FittedSeparate, able
+from plait.tasks import restored as restored_fusion
 from plait.threads import threads_of
 
 __all__ = ["Model", "Settings", "single_threaded_blas"]
@@ -148,7 +150,7 @@ class Model:
             raise SchemaError("no column is left to learn from: every one is the target, a role, ignored or constant")
         if schema.label_time is not None and schema.time is None:
             raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
-        fusion = make_fusion(settings.fusion, settings.learner, _with_run(settings))
+        fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
         rooms = {source.name: registry.room(source)(source) for source in sources}
         columns = source_columns(frame, schema, sides)
         context = FitContext(
@@ -289,7 +291,7 @@ class Model:
             own = _early(self.fitted, name)
             if own is None and self._evidence is not None:
                 with single_threaded_blas():
-                    own = Part(name, "early", name).fit(self._evidence, {})
+                    own = able(make_fusion("early", name, {}), self.head).fit(self._evidence)
             if own is not None:
                 self.references[name] = own
 
@@ -341,11 +343,10 @@ class Model:
             if state.values.get("calibrated"):
                 fitted = Calibrated.from_state(own, fusion, rooms, head)
             else:
-                fitted = registry.get("fusions", fusion).from_state(own, rooms, head)
+                fitted = restored_fusion(fusion, own, rooms, head)
             model = cls(schema, rooms, head, fitted, manifest["plan"], state.values["record"])
-            early = registry.get("fusions", "early")
             for name, reference in state.parts["references"].parts.items():
-                model.references[name] = early.from_state(reference, rooms, head)
+                model.references[name] = restored_fusion("early", reference, rooms, head)
             if "conformal" in state.parts:
                 model.conformal = restored(state.parts["conformal"])
             estimator = dict(manifest["estimator"])
@@ -417,6 +418,8 @@ def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:
 def _early(fitted: Fitted, learner: str) -> Fitted | None:
     """The early part of a model with this learner over all of its sources, if it has one."""
     fitted = plain(fitted)
+    if isinstance(fitted, FittedSeparate):
+        return fitted if all(m is None or _early(m, learner) is m for m in fitted.members) else None
     if isinstance(fitted, Stacked):
         for part, member in fitted.parts:
             if part.source is None and part.fusion == "early" and part.learner == learner:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from plait.conformal.intervals import INTERVAL_METHODS, ConformalIntervals, Spread
 from plait.conformal.sets import SET_METHODS, ConformalSets
-from plait.contracts import FitContext, Prediction, State
+from plait.contracts import FitContext, Prediction, Reducible, State
 from plait.errors import ArtifactError, ConfigError, DataError, unknown
 from plait.evidence import Fitted, View
 
@@ -52,6 +52,8 @@ def promise(
     DataError
         If there are too few rows.
     """
+    if isinstance(fitted.head, Reducible):
+        raise ConfigError(f"promises are of classes and values, and this model has another head ({fitted.head.name})")
     if fitted.head.task != "regression":
         if not wanted.symmetric:
             raise ConfigError("symmetric=False is for models of values; this one predicts classes")

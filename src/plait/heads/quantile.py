@@ -50,7 +50,7 @@ class Quantile(Head):
             self.levels = tuple(float(level) for level in levels)
         except (TypeError, ValueError):
             self.levels = ()
-        inside = self.levels and 0 < self.levels[0] and self.levels[-1] < 1
+        inside = self.levels and self.levels[0] > 0 and self.levels[-1] < 1
         if not inside or not (np.diff(self.levels) > 0).all():
             raise ConfigError(f"quantile: levels={levels!r} must rise and lie between 0 and 1, as in [0.1, 0.5, 0.9]")
         self.outputs = len(self.levels)

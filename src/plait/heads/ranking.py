@@ -77,7 +77,7 @@ class Ranking(Head):
         return Prediction("ranking", np.asarray(scores, np.float64)[:, 0].copy())
 
     def error(self, scores: Array, targets: Array, weight: Array) -> npt.NDArray[np.float64]:
-        """As the loss; a row of a large group is compared with `NEAR` others on either side, in a fixed random order."""
+        """As the loss, but a row is compared with `NEAR` others of its group on either side, in a random order."""
         s, relevance = np.asarray(scores, np.float64)[:, 0], np.asarray(targets)[:, 0]
         loss, total = np.zeros(len(s)), np.zeros(len(s))
         for one, other in _pairs(self.together(targets)):

@@ -119,6 +119,7 @@ class NeuralFusion(Schedule, ABC):
     """
 
     name: ClassVar[str]
+    any_head: ClassVar[bool] = True
 
     width: int = 64
     dropout: float = 0.1
