@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ __all__ = [
 
 Json: TypeAlias = Any  # what json.dumps accepts; a recursive alias costs more than it tells
 Task: TypeAlias = Literal["binary", "multiclass", "regression"]
+Done = TypeVar("Done")
 
 MAX_FEATURES = 256  # dense features a source may have, or one a column where it has more columns
 
@@ -300,7 +301,7 @@ class FitContext:
     task
         How classical learners see the target.
     outputs
-        Scores a row (``K``).
+        Scores a row (``K``); 0: there is no target, and `targets` say nothing.
     weight
         float64 ``N``, mean 1.
     time, label_time
@@ -342,9 +343,37 @@ class FitContext:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @classmethod
+    def unlabelled(cls, rows: int, **known: Any) -> FitContext:
+        """The context of rows without a target: no scores are asked for, so rooms have no features that use labels."""
+        return cls(np.zeros(rows), "regression", 0, np.ones(rows), **known)
+
     def within(self, name: str) -> FitContext:
         """The same context for a part of the fit that keeps what it does under a name of its own."""
         return replace(self, job=replace(self.job, keep=self.keep.within(name)))
+
+    def once(
+        self, what: str, make: Callable[[], Done], to: Callable[[Done], State], back: Callable[[State], Done]
+    ) -> Done:
+        """What an earlier run of the same fit has done in this place, or else made now and kept.
+
+        Parameters
+        ----------
+        what
+            How it is called in reports.
+        make
+            Does it.
+        to, back
+            Between it and its state; there and back changes nothing that later steps see.
+        """
+        found = self.keep.read()
+        if found is not None:
+            self.report(Progress(f"done before: {what}", 1, 1))
+            return back(found)
+        made = make()
+        if self.keep is not FORGETFUL:
+            self.keep.write(to(made))
+        return made
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that adding a draw in one place changes no other."""

@@ -19,8 +19,8 @@ SMOOTHING = 5.0  # neighbours of usual weight that the base rate counts as
 
 
 def columns_of(context: FitContext) -> int:
-    """Numbers that tell a label: one, or one a class where there are more than two."""
-    return min(context.outputs, CLASSES) if context.task == "multiclass" else 1
+    """Numbers that tell a label: one, or one a class where there are more than two; none where there is no target."""
+    return min(context.outputs, CLASSES if context.task == "multiclass" else 1)
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,8 @@ class Graph:
         return self._layout is not None and self._layout.time is not None
 
     def _label_names(self) -> tuple[str, ...]:
+        if not self._label_columns:
+            return ()
         kinds = ("near", "exclusive", *(("met",) if self._timed else ()), *(("far",) if self._hops > 1 else ()))
         parts = range(self._label_columns)
         each = [""] if self._label_columns == 1 else [f"[{part}]" for part in parts]

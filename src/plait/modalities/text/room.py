@@ -196,7 +196,7 @@ class Text:
         wide, _ = self._tfidf.transform(some)
         components = self._options["components"]
         if components is None:
-            components = TOPICS if context.outputs > 1 else 0
+            components = 0 if context.outputs == 1 else TOPICS
         self._projection = find_topics(wide, components, context.seed)
         self._topics = self._projection.shape[1]
         self._centre = np.zeros(self._topics, np.float32)
