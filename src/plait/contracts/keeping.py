@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from plait.contracts.crossing import State
+    from plait.contracts.crossing import Json, State
 
 __all__ = ["FORGETFUL", "Keep"]
 
@@ -16,6 +17,15 @@ class Keep(Protocol):
     @property
     def due(self) -> bool:
         """Whether it is time to write again. It goes by the clock, so nothing but writing may depend on it."""
+
+    def claim(self, asked: Mapping[str, Json]) -> bool:
+        """Say what decides the result of the fit, before anything is read; whether an earlier run began it.
+
+        Raises
+        ------
+        ConfigError
+            If what is here is of a fit that was asked something else.
+        """
 
     def within(self, name: str) -> Keep:
         """The place of a part; names are unique within a place and the same in every run of the same fit."""
@@ -31,6 +41,9 @@ class _Forgetful:
     """Keeps nothing."""
 
     due = False
+
+    def claim(self, asked: Mapping[str, Json]) -> bool:
+        return False
 
     def within(self, name: str) -> Self:
         return self
