@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from plait.contracts import Array, Batch, Encoder, Head, Modality, Nested, Ragged
+from plait.contracts import Array, Batch, Encoder, Modality, Nested, Ragged
 
-__all__ = ["Body", "Network", "TokenLists", "applied", "batched", "build", "lengths", "predict"]
+__all__ = ["Body", "Network", "Readout", "TokenLists", "applied", "batched", "build", "lengths", "predict"]
 
 FEW = 64  # rows up to which one thread predicts
 
@@ -90,7 +90,13 @@ class Network(nn.Module):
         return self.read(*self.tokens(tensors))
 
 
-def build(rooms: Mapping[str, Modality], head: Head, body: Callable[[int], nn.Module], width: int) -> Network:
+class Readout(Protocol):
+    """What makes the module that reads the pooled vector; a `Head` does."""
+
+    def module(self, width: int) -> nn.Module: ...
+
+
+def build(rooms: Mapping[str, Modality], head: Readout, body: Callable[[int], nn.Module], width: int) -> Network:
     """The untrained network of fitted rooms; `body` makes one for so many sources.
 
     Sources with the same `share` have one encoder, the first's.

@@ -21,11 +21,14 @@ def runs(there_BT: torch.Tensor, share: float) -> torch.Tensor:
     the end, which asks for what comes next. Whole runs, because single neighbours are guessed without knowing the row
     (Joshi et al., "SpanBERT", 2020, section 3.1; Bao et al., "BEiT", 2022, section 2.3).
     """
-    rows = len(there_BT)
+
+    def draw_B() -> torch.Tensor:
+        return torch.rand(len(there_BT), device=there_BT.device)
+
     count_B = there_BT.sum(dim=1)
-    length_B = (count_B * torch.rand(rows) * min(2 * share, 1.0)).ceil().clamp(min=1)
+    length_B = (count_B * draw_B() * min(2 * share, 1.0)).ceil().clamp(min=1)
     room_B = (count_B - length_B).clamp(min=0)
-    start_B = torch.where(torch.rand(rows) < 0.5, room_B, (torch.rand(rows) * (room_B + 1)).floor())
+    start_B = torch.where(draw_B() < 0.5, room_B, (draw_B() * (room_B + 1)).floor())
     place_BT = there_BT.cumsum(dim=1) - 1
     return there_BT & (place_BT >= start_B[:, None]) & (place_BT < (start_B + length_B)[:, None])
 
@@ -100,7 +103,7 @@ class CellsAgain(nn.Module):
     def hide(self, tensors: Mapping[str, torch.Tensor], share: float) -> Hidden:
         """The tensors without the hidden cells, and which these are (bool ``B x C``)."""
         there_BC = tensors["there"]
-        hidden_BC = there_BC & (torch.rand(there_BC.shape) < share)
+        hidden_BC = there_BC & (torch.rand(there_BC.shape, device=there_BC.device) < share)
         codes_BC = tensors["codes"].masked_fill(hidden_BC[:, self.numbers :], 0)
         return {**tensors, "codes": codes_BC, "there": there_BC & ~hidden_BC}, hidden_BC
 
