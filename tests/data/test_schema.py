@@ -187,7 +187,7 @@ MISTAKES = {
     "columns: {a: {modality: text, share: 3}}": "column 'a': share must be text, not 3",
     "columns: {a: {role: time, modality: text}}": "column 'a': role 'time' takes no modality",
     "columns: {a: 3}": "column 'a': expected 'name: value' pairs, found 3",
-    "columns: {a: target, b: target}": "'a', 'b' all have role 'target'",
+    "columns: {a: group, b: group}": "'a', 'b' all have role 'group'",
     "columns:\n  a: text\n  a: time": "line 3: 'a' stands twice",
     "columns: {a: {modality: text, side: s}}": "column 'a': unknown side 's'",
     "columns: {a: {modality: text, share: s}, b: {modality: series, share: s}}": "column 'b'.*only sources of one",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ROLES", "ColumnSpec", "Schema", "SideSpec"]
 
 ROLES = ("source", "target", "time", "label_time", "group", "id", "weight", "sensitive", "ignored")
-SINGLE = ("target", "time", "label_time", "group", "weight")  # roles that one column at most may have
+SINGLE = ("time", "label_time", "group", "weight")  # roles that one column at most may have
 VERSION = 1
 
 _COLUMN_KEYS = ("role", "modality", "options", "share", "side")
@@ -135,7 +135,7 @@ class Schema:
         cls,
         frame: pd.DataFrame,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         time: str | None = None,
         label_time: str | None = None,
         group: str | None = None,
@@ -221,7 +221,32 @@ class Schema:
 
     @property
     def target(self) -> str | None:
+        """The column that is predicted, if one is.
+
+        Raises
+        ------
+        SchemaError
+            If there are several, of which only `plait.MultiTask` takes all (`aimed` makes it one).
+        """
+        if len(self.targets) > 1:
+            shown = ", ".join(map(repr, self.targets))
+            raise SchemaError(
+                f"columns {shown} are all targets; this is about one: ask the model of one (task), or"
+                " give all but one another role"
+            )
         return self._single("target")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return self.names("target")
+
+    def aimed(self, target: str) -> Self:
+        """The schema for one of several targets: the others are ignored."""
+        columns = (
+            ColumnSpec(spec.name, "ignored") if spec.role == "target" and spec.name != target else spec
+            for spec in self.columns
+        )
+        return replace(self, columns=tuple(columns))
 
     @property
     def time(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What both estimators share: roles, reading of `X`, fitting, judging and saving."""
+"""What all estimators share: roles, reading of `X`, fitting and saving; and what those of one target share."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from plait.model import Model, Settings
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-__all__ = ["Estimator", "Report", "Sides", "as_target", "said_in_one_line"]
+__all__ = ["Estimator", "Reading", "Report", "Sides", "as_target", "said_in_one_line"]
 
 Report: TypeAlias = Callable[[Progress], None]
 Sides: TypeAlias = Mapping[str, Side]
 
 
-class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What both estimators share: roles, reading of `X`, fitting and saving."""
+class Reading(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """What all estimators share: roles, reading of `X`, fitting and saving."""
 
     def __init__(
         self,
@@ -78,16 +78,19 @@ class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # typ
         Constructor arguments are kept where they are JSON; the schema is kept as fitted.
         """
         check_is_fitted(self)
-        kept = {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, str | int | float | bool)}
         self.model_.save(
             str(path),
             {
                 "type": type(self).__name__,
-                "parameters": {k: v for k, v in kept.items() if k != "schema"},
+                "parameters": self._kept_parameters(),
                 "features": self.n_features_in_,
                 "names": [str(name) for name in getattr(self, "feature_names_in_", [])],
             },
         )
+
+    def _kept_parameters(self) -> dict[str, Json]:
+        kept = {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, str | int | float | bool)}
+        return {k: v for k, v in kept.items() if k != "schema"}
 
     def batches_present(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.bool_]:
         """Which sources each row has: bool ``N x S``, in the order of ``schema_.sources``."""
@@ -215,3 +218,7 @@ class Estimator(Calibrating, Explained, Judging, Overall, BaseEstimator):  # typ
         """Columns of `X` that the model does not know: neither evidence, nor target, nor another role."""
         check_is_fitted(self)
         return extra_columns(self._rows(X), self.schema_)
+
+
+class Estimator(Reading, Calibrating, Explained, Judging, Overall):
+    """An estimator of one target, which can be judged, explained and calibrated."""

@@ -216,8 +216,8 @@ class Several(Head):
         """Members, which scores are theirs, and which columns of encoded targets."""
         ends = np.cumsum([0, *(max(1, width) for width in self.widths)]).tolist()
         columns = [slice(*pair) for pair in pairwise(ends)]
-        spans = self.spans.values()
-        return {t: each for t, *each in zip(self.members, self.members.values(), spans, columns, strict=True)}
+        each = zip(self.members.values(), self.spans.values(), columns, strict=True)
+        return dict(zip(self.members, each, strict=True))
 
     def state(self) -> State:
         values = {
@@ -233,7 +233,7 @@ class Several(Head):
         head = cls(dict(state.values["asked"]), state.values["weights"])
         for i, (target, said) in enumerate(head.asked.items()):
             head.members[target] = registry.get("heads", said["head"]).from_state(state.parts[str(i)])
-        head._learned(state.arrays["units"], state.arrays["shares"], state.values["widths"])
+        head._learned(state.arrays["units"].tolist(), state.arrays["shares"].tolist(), state.values["widths"])
         return head
 
 
