@@ -22,6 +22,7 @@ from plait.contracts import (
     Array,
     Batch,
     Batches,
+    Comparing,
     FitContext,
     Head,
     Job,
@@ -153,14 +154,15 @@ class Model:
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
         rooms = {source.name: registry.room(source)(source) for source in sources}
         columns = source_columns(frame, schema, sides)
+        encoded = head.encode(targets)
         context = FitContext(
-            targets=head.encode(targets),
+            targets=encoded,
             task=head.task,
             outputs=head.outputs,
             weight=weight / weight.mean(),
             time=times_of(frame, schema.time, required=True),
             label_time=times_of(frame, schema.label_time, required=False),
-            groups=groups_of(frame, schema.group),
+            groups=_groups(frame, schema.group, head, encoded),
             seed=settings.seed,
             threads=settings.threads,
             doors=fusion.doors(len(frame), tuple(rooms.values())),
@@ -413,6 +415,12 @@ def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:
         return settings.options
     run = {"time_budget": settings.time_budget, "plan": settings.plan}
     return {**settings.options, "auto": {**settings.options.get("auto", {}), **run}}
+
+
+def _groups(frame: pd.DataFrame, name: str | None, head: Head, encoded: Array) -> npt.NDArray[np.int64] | None:
+    """What stays together: the groups that the schema names, or else those in which the head compares rows."""
+    told = groups_of(frame, name)
+    return head.together(encoded) if told is None and isinstance(head, Comparing) else told
 
 
 def _early(fitted: Fitted, learner: str) -> Fitted | None:

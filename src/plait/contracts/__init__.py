@@ -45,6 +45,7 @@ from plait.contracts.operations import (
 from plait.contracts.parts import (
     ByColumn,
     Calibrator,
+    Comparing,
     Composite,
     Divisible,
     Embedder,
@@ -73,6 +74,7 @@ __all__ = [
     "ByColumn",
     "Calibrator",
     "Column",
+    "Comparing",
     "Composite",
     "Contributions",
     "Decision",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ByColumn",
     "Calibrator",
+    "Comparing",
     "Composite",
     "Divisible",
     "Embedder",
@@ -253,6 +254,17 @@ class Head(Protocol):
 
     @classmethod
     def from_state(cls, state: State) -> Self: ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A head that learns from rows beside other rows of their group."""
+
+    def together(self, encoded: Array) -> npt.NDArray[np.int64] | None:
+        """The group of each row (int64 ``N``): those of one group are learned from together, and held out together.
+
+        None where all rows are one group.
+        """
 
 
 @runtime_checkable

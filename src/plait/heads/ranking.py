@@ -68,9 +68,10 @@ class Ranking(Head):
         relevance = numeric(values, "a ranking")
         return np.stack([relevance, np.zeros(len(relevance))], axis=1)
 
-    def together(self, encoded: Array) -> npt.NDArray[np.int64]:
-        """The group of each row, int64 ``N``: rows of one group tell something only in one mini-batch."""
-        return np.unique(np.asarray(encoded)[:, 1], return_inverse=True)[1].astype(np.int64)
+    def together(self, encoded: Array) -> npt.NDArray[np.int64] | None:
+        """The group of each row, int64 ``N``; None where there is but one."""
+        group = _codes(encoded)
+        return group if group.any() else None
 
     def decode(self, scores: npt.NDArray[np.float64]) -> Prediction:
         """The scores, float64 ``N``: what comes first has the largest."""
@@ -80,7 +81,7 @@ class Ranking(Head):
         """As the loss, but a row is compared with `NEAR` others of its group on either side, in a random order."""
         s, relevance = np.asarray(scores, np.float64)[:, 0], np.asarray(targets)[:, 0]
         loss, total = np.zeros(len(s)), np.zeros(len(s))
-        for one, other in _pairs(self.together(targets)):
+        for one, other in _pairs(_codes(targets)):
             sign = np.sign(relevance[one] - relevance[other])
             lost = np.where(sign == 0, 0.0, np.logaddexp(0.0, -sign * (s[one] - s[other])))
             for row, beside in ((one, other), (other, one)):
@@ -112,7 +113,7 @@ class Ranking(Head):
         """Normal scores of the ranks within groups, equal relevance sharing a rank; NaN where all are equal."""
         from scipy.stats import norm
 
-        relevance, group = np.asarray(encoded)[:, 0], self.together(encoded)
+        relevance, group = np.asarray(encoded)[:, 0], _codes(encoded)
         order = np.lexsort((relevance, group))
         size = np.bincount(group)
         start = np.concatenate([[0], np.cumsum(size)[:-1]])
@@ -157,6 +158,11 @@ def _numbered(groups: Array) -> npt.NDArray[np.float64]:
     except (TypeError, ValueError):
         pass
     return np.unique(groups.astype(str), return_inverse=True)[1].astype(np.float64)
+
+
+def _codes(encoded: Array) -> npt.NDArray[np.int64]:
+    """The group of each row as a number from 0, int64 ``N``."""
+    return np.unique(np.asarray(encoded)[:, 1], return_inverse=True)[1].astype(np.int64)
 
 
 def _pairs(group: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

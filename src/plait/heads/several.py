@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Head, Json, Prediction, Reducible, State, Task
+from plait.contracts import Array, Comparing, Head, Json, Prediction, Reducible, State, Task
 from plait.errors import ConfigError, InputError, unknown
 
 if TYPE_CHECKING:
@@ -137,6 +137,17 @@ class Several(Head):
             known = ~np.isnan(targets[:, columns]).all(axis=1)
             out[known, i] = member.error(scores[known, span], own[known], weight[known]) * self._scale[i]
         return out
+
+    def together(self, encoded: Array) -> npt.NDArray[np.int64] | None:
+        """The groups of the first member that compares rows; rows without its label are groups of their own."""
+        for member, _, columns in self._each.values():
+            known = ~np.isnan(encoded[:, columns]).all(axis=1)
+            groups = member.together(encoded[known, columns]) if isinstance(member, Comparing) and known.any() else None
+            if groups is not None:
+                found = len(encoded) + np.arange(len(encoded))
+                found[known] = groups
+                return np.unique(found, return_inverse=True)[1].astype(np.int64)
+        return None
 
     def unlabelled(self, targets: Array) -> tuple[str, ...]:
         """Targets of which encoded rows have no label."""

@@ -14,7 +14,7 @@ from plait.network import lengths
 from plait.training.masking import Masking, hide
 from plait.training.private import Noise, draws
 
-__all__ = ["Feed", "Held", "Mini", "mini_batches"]
+__all__ = ["Feed", "Held", "Mini", "grouped_batches", "mini_batches"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ class Held:
         How sources are hidden.
     noise
         Of a private training: rows are then drawn, each mini-batch on its own.
+    together
+        int64 ``N`` or None: rows of one group go into mini-batches together.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Held:
         batch_size: int,
         masking: Masking,
         noise: Noise | None = None,
+        together: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.inputs, self.context, self.masking, self.noise = inputs, context, masking, noise
+        self.together = together
         self.rows, self.batch_size = len(context), min(batch_size, len(context))
         self.size = lengths(inputs)
         self.present = np.stack([batch.present for batch in inputs.values()], axis=1)
@@ -107,10 +111,12 @@ class Held:
         shares = self.masking.shares(number, epochs, tuple(self.inputs))
         seen = dict(zip(self.inputs, hide(self.present, shares, rng).T, strict=True))
         masked = {source: batch.mask(seen[source]) for source, batch in self.inputs.items()}
-        if self.noise is None:
-            batches = mini_batches(self.size, self.batch_size, rng)
-        else:
+        if self.noise is not None:
             batches = list(draws(self.rows, self.noise.rate, rng))
+        elif self.together is not None:
+            batches = grouped_batches(self.together, self.batch_size, rng)
+        else:
+            batches = mini_batches(self.size, self.batch_size, rng)
         for rows in batches[skip:]:
             inputs = {source: batch.take(rows) for source, batch in masked.items()}
             yield Mini(inputs, self.context.targets[rows], self.context.weight[rows], rows)
@@ -130,3 +136,11 @@ def mini_batches(size: Array, batch_size: int, rng: np.random.Generator) -> list
         near = near[np.argsort(size[near], kind="stable")]
         parts += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
     return [parts[i] for i in rng.permutation(len(parts))]
+
+
+def grouped_batches(
+    groups: npt.NDArray[np.int64], batch_size: int, rng: np.random.Generator
+) -> list[npt.NDArray[np.int64]]:
+    """The rows in mini-batches, group by group in random order; a group is cut only where a mini-batch is full."""
+    order = np.lexsort((rng.random(len(groups)), rng.permutation(groups.max() + 1)[groups]))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -17,6 +17,7 @@ from plait.contracts import (
     Batch,
     Batches,
     ByColumn,
+    Comparing,
     Contributions,
     Encoder,
     FitContext,
@@ -206,7 +207,8 @@ class NeuralFusion(Schedule, ABC):
         def trained(rows: npt.NDArray[np.int64], judge: Judge | None, epochs: int | None, name: str) -> Any:
             own = context.take(rows).within(name)
             config = self.config(epochs)
-            feed, noise = _feed(_take(inputs, rows), own, config, Masking(self.masking))
+            together = head.together(own.targets) if isinstance(head, Comparing) else None
+            feed, noise = _feed(_take(inputs, rows), own, config, Masking(self.masking), together)
             with reproducible(own.seed, own.threads):
                 network = build(rooms, head, self.body, self.width)
             return network, train(
@@ -383,7 +385,11 @@ def _reads_all(optimiser: str) -> bool:
 
 
 def _feed(
-    inputs: Mapping[str, Batch], context: FitContext, config: TrainConfig, masking: Masking
+    inputs: Mapping[str, Batch],
+    context: FitContext,
+    config: TrainConfig,
+    masking: Masking,
+    together: npt.NDArray[np.int64] | None,
 ) -> tuple[Held, Noise | None]:
     """What the loop reads, and the noise that keeps a promise of privacy."""
     from plait.training.feed import Held
@@ -393,7 +399,7 @@ def _feed(
     if config.privacy is not None:
         rate = min(batch_size, rows) / rows
         noise = Noise.for_steps(config.privacy, rows, rate, epochs * max(1, round(1 / rate)))
-    return Held(inputs, context, batch_size, masking, noise), noise
+    return Held(inputs, context, batch_size, masking, noise, together), noise
 
 
 def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
