@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from plait.classical.shares import gathered, rest
 from plait.contracts import (
@@ -27,17 +28,34 @@ from plait.contracts import (
     FitContext,
     Head,
     Json,
+    Learner,
     Modality,
     Origin,
     Origins,
     Prediction,
+    Progress,
+    Side,
     Sparse,
     State,
     Traceable,
 )
-from plait.data.splits import inner_folds
+from plait.data.faults import counted
+from plait.data.frame import source_columns
+from plait.data.schema import Schema
+from plait.data.splits import holdout, inner_folds
 
-__all__ = ["Evidence", "Fitted", "Joined", "View", "join", "masked_copies", "whole"]
+__all__ = [
+    "Evidence",
+    "Fitted",
+    "Joined",
+    "Pool",
+    "Pools",
+    "View",
+    "copies",
+    "join",
+    "masked_copies",
+    "whole",
+]
 
 AT_ONCE = 8_192  # coalitions scored at once, which bounds memory
 
@@ -142,6 +160,29 @@ def join(parts: Mapping[str, Features], rows: int) -> Joined:
     return Joined(features, sources, starts, np.cumsum([0, *widths]).astype(np.int64))
 
 
+@dataclass(frozen=True)
+class Pool:
+    """Some of the rows a network learns from: their positions (int64 ``n``), and each source's encoder inputs."""
+
+    rows: npt.NDArray[np.int64]
+    inputs: Mapping[str, Batch]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, places: Array) -> Pool:
+        return Pool(self.rows[places], {source: batch.take(places) for source, batch in self.inputs.items()})
+
+    def before(self, other: Pool) -> Pool:
+        """These rows, then those."""
+        inputs = {source: Batch.concatenate([batch, other.inputs[source]]) for source, batch in self.inputs.items()}
+        return Pool(np.concatenate([self.rows, other.rows]), inputs)
+
+
+Pools: TypeAlias = Callable[[np.random.Generator, int], Iterator[Pool]]
+"""An epoch: all rows once, in one pool or many; every pool but the last holds a multiple of the rows asked for."""
+
+
 class Evidence:
     """What a fusion is fitted on.
 
@@ -149,14 +190,71 @@ class Evidence:
     all of the rows given. `take` makes copies of the rooms, so that trials on some of the rows leave no trace.
     """
 
+    _whole: Evidence | None = None  # whose features these are, too
+
     def __init__(self, batches: Batches, rooms: Mapping[str, Modality], head: Head, context: FitContext) -> None:
         self.batches = batches
         self.rooms = rooms
         self.head = head
         self.context = context
 
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        schema: Schema,
+        rooms: dict[str, Modality],
+        head: Head,
+        context: FitContext,
+        sides: Mapping[str, Side] | None = None,
+        lap: Callable[[str], None] = lambda stage: None,
+    ) -> Self:
+        """Fit `rooms` on the frame and read it; `lap` is told of each stage that is over."""
+        columns = source_columns(frame, schema, sides)
+        batches: dict[str, Batch] = {}
+        for name, room in rooms.items():
+            context.report(Progress(f"reading {name}", len(batches), len(rooms)))
+            rooms[name] = room.fit([columns[name]], context)
+            batches[name] = rooms[name].transform(columns[name])
+            lap(f"read {name}")
+        return cls(Batches(batches, len(frame)), rooms, head, context)
+
     def __len__(self) -> int:
         return len(self.batches)
+
+    @property
+    def everyone(self) -> FitContext:
+        """All rows that are learned from; `context` and `batches` are of a sample where not all are in memory."""
+        return self.context
+
+    @property
+    def faults(self) -> list[dict[str, Json]]:
+        """Cells that could not be read, counted."""
+        return counted(self.batches.faults)
+
+    def teach(self, learner: Learner, masking: float) -> None:
+        """Fit a learner on the joined features of all rows and of masked copies of a share of them."""
+        learner.tune(self.joined.features, self.context)
+        learner.fit(*masked_copies(self.joined, self.batches.present, self.context, masking))
+
+    def holdout(self, share: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows to fit a network on and rows to stop it by; see `plait.data.splits.holdout`."""
+        return holdout(self.context, share)
+
+    def inputs(self, rows: Array) -> dict[str, Batch]:
+        """What encoders read of some of the rows."""
+        return {name: self.rooms[name].inputs(batch).take(rows) for name, batch in self.batches.sources.items()}
+
+    def pools(self, rows: Array) -> Pools:
+        """Epochs of some of the rows, whose positions count among these."""
+        whole = Pool(np.arange(len(rows)), self.inputs(rows))
+        return lambda rng, multiple: iter([whole])
+
+    def within(self, name: str) -> Evidence:
+        """The same for a part of the fit that keeps what it does under a name of its own; features are shared."""
+        own = copy.copy(self)
+        own.context, own._whole = self.context.within(name), self
+        return own
 
     def take(self, rows: Array) -> Evidence:
         """Some of the rows, with rooms of their own."""
@@ -173,6 +271,8 @@ class Evidence:
     @cached_property
     def joined(self) -> Joined:
         """Training features, out of fold wherever a label is used."""
+        if self._whole is not None:
+            return self._whole.joined
         context = self.context
         if context.folds is None:
             context = replace(context, folds=inner_folds(context))
@@ -328,17 +428,25 @@ def masked_copies(
     share
         Copies per row, 0..1.
     """
-    rng = context.rng("masked sources")
-    candidates = np.flatnonzero(present.sum(axis=1) > 1)
-    chosen = np.sort(rng.permutation(candidates)[: round(share * len(candidates))])
+    chosen, kept = copies(present, context, share)
     if not len(chosen):
         return joined.features, context
-    kept = present[chosen] & (rng.random((len(chosen), present.shape[1])) < 0.5)
-    lost = ~kept.any(axis=1)
-    kept[lost] = _one_of(present[chosen[lost]], rng)
     rows = np.concatenate([np.arange(len(context)), chosen])
     features = joined.take(rows).mask(np.concatenate([present, kept]))
     return features, context.take(rows)
+
+
+def copies(
+    present: npt.NDArray[np.bool_], context: FitContext, share: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The rows that `masked_copies` copies (int64 ``n``, ascending), and which sources each copy keeps (``n x S``)."""
+    rng = context.rng("masked sources")
+    candidates = np.flatnonzero(present.sum(axis=1) > 1)
+    chosen = np.sort(rng.permutation(candidates)[: round(share * len(candidates))])
+    kept = present[chosen] & (rng.random((len(chosen), present.shape[1])) < 0.5)
+    lost = ~kept.any(axis=1)
+    kept[lost] = _one_of(present[chosen[lost]], rng)
+    return chosen, kept
 
 
 def _one_of(present: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -20,7 +20,6 @@ from plait.calibration import Calibrated, Choice, choose, plain
 from plait.conformal.promise import SCALED, Promise, Wanted, promise, restored
 from plait.contracts import (
     Array,
-    Batch,
     Batches,
     Comparing,
     FitContext,
@@ -34,13 +33,14 @@ from plait.contracts import (
     State,
 )
 from plait.contracts.crossing import unheard
-from plait.data.faults import counted
-from plait.data.frame import groups_of, source_columns, times_of
+from plait.data.frame import groups_of, read_columns, source_columns, times_of
 from plait.data.schema import Schema
+from plait.data.stream import Stream
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
+from plait.streamed import Streamed, check_fusion
 from plait.tasks import FittedSeparate, able
 from plait.tasks import restored as restored_fusion
 from plait.threads import threads_of
@@ -127,7 +127,7 @@ class Model:
     @classmethod
     def fit(
         cls,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | Stream,
         targets: Array,
         weight: npt.NDArray[np.float64],
         head: Head,
@@ -136,7 +136,7 @@ class Model:
         sides: Mapping[str, Side] | None = None,
         report: Callable[[Progress], None] | None = None,
     ) -> Self:
-        """Fit rooms and fusion on all rows of `frame`.
+        """Fit rooms and fusion on all rows of a frame or stream.
 
         Parameters
         ----------
@@ -152,8 +152,10 @@ class Model:
         if schema.label_time is not None and schema.time is None:
             raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
+        if isinstance(frame, Stream):
+            check_fusion(fusion, settings.fusion, settings.learner)
         rooms = {source.name: registry.room(source)(source) for source in sources}
-        columns = source_columns(frame, schema, sides)
+        read_columns(frame.columns, schema)
         encoded = head.encode(targets)
         context = FitContext(
             targets=encoded,
@@ -168,14 +170,9 @@ class Model:
             doors=fusion.doors(len(frame), tuple(rooms.values())),
             job=Job(report or unheard),
         )
-        batches: dict[str, Batch] = {}
+        read: Any = Streamed.of if isinstance(frame, Stream) else Evidence.of
         with single_threaded_blas(), running(context.report, settings.threads):
-            for name, room in rooms.items():
-                context.report(Progress(f"reading {name}", len(batches), len(sources)))
-                rooms[name] = room.fit([columns[name]], context)
-                batches[name] = rooms[name].transform(columns[name])
-                watch.lap(f"read {name}")
-            evidence = Evidence(Batches(batches, len(frame)), rooms, head, context)
+            evidence: Evidence = read(frame, schema, rooms, head, context, sides, watch.lap)
             fitted = fusion.fit(evidence)
             watch.lap("fit")
         plan = {"fusion": settings.fusion, "learner": settings.learner, "options": settings.options}
@@ -185,7 +182,7 @@ class Model:
             "seed": settings.seed,
             "threads": settings.threads,
             "time_budget": settings.time_budget,
-            "faults": counted(evidence.batches.faults),
+            "faults": evidence.faults,
             "training": fitted.noted,
             "versions": artifact.versions(),
         }
@@ -417,7 +414,7 @@ def _with_run(settings: Settings) -> Mapping[str, Mapping[str, Json]]:
     return {**settings.options, "auto": {**settings.options.get("auto", {}), **run}}
 
 
-def _groups(frame: pd.DataFrame, name: str | None, head: Head, encoded: Array) -> npt.NDArray[np.int64] | None:
+def _groups(frame: pd.DataFrame | Stream, name: str | None, head: Head, encoded: Array) -> npt.NDArray[np.int64] | None:
     """What stays together: the groups that the schema names, or else those in which the head compares rows."""
     told = groups_of(frame, name)
     return head.together(encoded) if told is None and isinstance(head, Comparing) else told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from plait.threads import cores
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["applied", "basics", "dataset", "read", "reporter", "shares", "texts"]
+__all__ = ["applied", "basics", "dataset", "read", "reporter", "shares", "streamed", "texts"]
 
 # cells under which one thread is used: several that wait for each other on busy cores took 12 times as long
 SERIAL = 10_000_000
@@ -47,6 +47,53 @@ def dataset(features: Features, label: Array, weight: Array, parameters: dict[st
         categorical_feature=[int(i) for i in np.flatnonzero(features.categorical)],
         params=parameters,
         free_raw_data=False,
+    )
+
+
+def streamed(chunks: Iterable[Features], label: Array, weight: Array, parameters: dict[str, Any]) -> lightgbm.Dataset:
+    """The dense features of all chunks as LightGBM bins them: of their floats, one chunk is in memory at a time.
+
+    The chunks are read twice, once for the rows that tell where to cut the bins. The same bins as those of `dataset`.
+    """
+    import lightgbm
+
+    class Rows(lightgbm.Sequence):
+        """LightGBM asks for rows in order, first one by one, then in slices; so one reader going forward will do."""
+
+        batch_size = AT_ONCE
+
+        def __init__(self) -> None:
+            self.start, self.values = 0, np.empty((0, 0), np.float32)
+            self.reader: Iterator[Features] | None = None
+
+        def __len__(self) -> int:
+            return len(label)
+
+        def __getitem__(self, asked: Any) -> npt.NDArray[np.float64]:
+            if not isinstance(asked, slice):
+                return np.asarray(self._from(int(asked))[0], np.float64)
+            found, start = [], asked.start
+            while start < asked.stop:
+                found.append(self._from(start)[: asked.stop - start])
+                start += len(found[-1])
+            return np.concatenate(found, dtype=np.float64)
+
+        def _from(self, row: int) -> Array:
+            """The rows from `row` to the end of its chunk."""
+            if row < self.start or self.reader is None:
+                self.start, self.values, self.reader = 0, self.values[:0], iter(chunks)
+            while row >= self.start + len(self.values):
+                self.start += len(self.values)
+                self.values = next(self.reader).values
+            return self.values[row - self.start :]
+
+    first = next(iter(chunks))
+    return lightgbm.Dataset(
+        Rows(),
+        label=label,
+        weight=weight,
+        categorical_feature=[int(i) for i in np.flatnonzero(first.categorical)],
+        params=parameters,
     )
 
 

@@ -47,6 +47,7 @@ from plait.contracts.parts import (
     Calibrator,
     Comparing,
     Composite,
+    Detector,
     Divisible,
     Embedder,
     Encoder,
@@ -59,6 +60,7 @@ from plait.contracts.parts import (
     Reconstruction,
     Reconstructs,
     Reducible,
+    Streaming,
     Traceable,
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
@@ -79,6 +81,7 @@ __all__ = [
     "Contributions",
     "Decision",
     "Desk",
+    "Detector",
     "Divisible",
     "Embedder",
     "Encoder",
@@ -118,6 +121,7 @@ __all__ = [
     "Source",
     "Sparse",
     "State",
+    "Streaming",
     "Task",
     "Tokens",
     "Traceable",

@@ -34,6 +34,7 @@ __all__ = [
     "Calibrator",
     "Comparing",
     "Composite",
+    "Detector",
     "Divisible",
     "Embedder",
     "Encoder",
@@ -46,6 +47,7 @@ __all__ = [
     "Reconstruction",
     "Reconstructs",
     "Reducible",
+    "Streaming",
     "Traceable",
 ]
 
@@ -221,6 +223,14 @@ class Learner(Protocol):
     def from_state(cls, state: State) -> Self: ...
 
 
+@runtime_checkable
+class Streaming(Protocol):
+    """A learner that can be fitted on more rows than memory holds. It is tuned on a sample before."""
+
+    def fit_chunks(self, chunks: Iterable[Features], context: FitContext) -> Self:
+        """`Learner.fit` on rows that come in chunks; `chunks` can be iterated again, `context` is of all rows."""
+
+
 class Head(Protocol):
     """What is predicted: encodes targets, measures error, and turns scores into a `Prediction`."""
 
@@ -313,6 +323,30 @@ class Composite(Head, Protocol):
 
     def unlabelled(self, targets: Array) -> tuple[str, ...]:
         """Targets of which encoded rows have no label."""
+
+
+class Detector(Protocol):
+    """How odd rows are, told from features alone. Its options are keyword arguments of the constructor."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def fit(self, features: Features, groups: npt.NDArray[np.int64], context: FitContext) -> Self:
+        """Learn what is usual; `groups` (int64 ``F``) says which features belong to one source.
+
+        Some of the rows may be odd; `context` has no targets.
+        """
+
+    def scores(self, features: Features) -> npt.NDArray[np.float64]:
+        """float64 ``N``: the higher, the odder. That a cell is missing makes no row odd."""
+
+    def shares(self, features: Features) -> npt.NDArray[np.float64]:
+        """float64 ``N x F``: how much each feature makes its row odd; below 0 where it makes it less so."""
+
+    def state(self) -> State: ...
+
+    @classmethod
+    def from_state(cls, state: State) -> Self: ...
 
 
 class Calibrator(Protocol):

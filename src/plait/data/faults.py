@@ -12,7 +12,7 @@ from plait.contracts import Column, Fault, FitContext, Json, Source
 from plait.data.frame import column
 from plait.data.schema import Schema
 
-__all__ = ["ROWS", "counted", "look"]
+__all__ = ["ROWS", "Tally", "counted", "look"]
 
 EXAMPLES = 3  # rows named of each reason
 KINDS = 50  # reasons told apart; the rarer ones are one
@@ -20,19 +20,40 @@ OTHERS = "other reasons"
 ROWS = 200  # looked at by default: a file takes milliseconds to decode
 
 
+class Tally:
+    """Faults counted piece by piece: what is kept does not grow with the rows."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[int, list[int]]] = {}
+
+    def add(self, faults: Iterable[Fault], start: int = 0) -> None:
+        """Count faults of rows whose first one is row `start` of all."""
+        for fault in faults:
+            cells, rows = self._found.get((fault.column, fault.reason), (0, []))
+            self._found[fault.column, fault.reason] = cells + 1, _first([*rows, start + fault.row])
+
+    def told(self) -> list[dict[str, Json]]:
+        """By column and reason, the most frequent first: ``column``, ``reason``, ``cells``, the first ``rows``."""
+        ordered = sorted(self._found.items(), key=lambda item: (-item[1][0], item[0]))
+        kept = dict(ordered[:KINDS])
+        for (name, _), (cells, rows) in ordered[KINDS:]:
+            more, others = kept.get((name, OTHERS), (0, []))
+            kept[name, OTHERS] = cells + more, _first([*others, *rows])
+        return [
+            {"column": name, "reason": reason, "cells": cells, "rows": rows}
+            for (name, reason), (cells, rows) in kept.items()
+        ]
+
+
+def _first(rows: list[int]) -> list[int]:
+    return sorted(rows)[:EXAMPLES]
+
+
 def counted(faults: Iterable[Fault]) -> list[dict[str, Json]]:
     """Faults by column and reason, the most frequent first: ``column``, ``reason``, ``cells``, the first ``rows``."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for fault in faults:
-        found.setdefault((fault.column, fault.reason), []).append(fault.row)
-    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
-    kept = dict(ordered[:KINDS])
-    for (name, _), rows in ordered[KINDS:]:
-        kept.setdefault((name, OTHERS), []).extend(rows)
-    return [
-        {"column": name, "reason": reason, "cells": len(rows), "rows": sorted(rows)[:EXAMPLES]}
-        for (name, reason), rows in kept.items()
-    ]
+    tally = Tally()
+    tally.add(faults)
+    return tally.told()
 
 
 def look(frame: pd.DataFrame, schema: Schema, rows: int | None = ROWS) -> tuple[tuple[Fault, ...], int]:

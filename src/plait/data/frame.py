@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from plait.errors import DataError
 
 if TYPE_CHECKING:
     from plait.data.schema import Schema
+    from plait.data.stream import Stream
 
 __all__ = [
     "Cells",
@@ -26,6 +27,7 @@ __all__ = [
     "column",
     "extra_columns",
     "groups_of",
+    "read_columns",
     "seconds",
     "source_columns",
     "times_of",
@@ -272,13 +274,7 @@ def source_columns(
     DataError
         If columns or long tables are missing (all are named), or the time column does not parse.
     """
-    keys = {side.name: side.key for side in schema.sides}
-    place = {spec.name: spec.name if spec.side is None else keys[spec.side] for spec in schema.columns}
-    needed = [place[name] for source in schema.sources for name in source.columns]
-    needed += [] if schema.time is None else [schema.time]
-    absent = sorted({name for name in needed if name not in frame.columns})
-    if absent:
-        raise DataError(f"the frame lacks {len(absent)} column(s) that the model reads: {', '.join(map(repr, absent))}")
+    place = read_columns(frame.columns, schema)
     given = sides or {}
     lost = sorted(side.name for side in schema.sides if side.name not in given)
     if lost:
@@ -297,6 +293,24 @@ def source_columns(
     return {source.name: tuple(one(name) for name in source.columns) for source in schema.sources}
 
 
+def read_columns(columns: Collection[str], schema: Schema) -> dict[str, str]:
+    """The column of a frame that each column of `schema` is read from: of a long table, its key.
+
+    Raises
+    ------
+    DataError
+        If the frame's `columns` lack one that sources or their time are read from (all are named).
+    """
+    keys = {side.name: side.key for side in schema.sides}
+    place = {spec.name: spec.name if spec.side is None else keys[spec.side] for spec in schema.columns}
+    needed = [place[name] for source in schema.sources for name in source.columns]
+    needed += [] if schema.time is None else [schema.time]
+    absent = sorted({name for name in needed if name not in columns})
+    if absent:
+        raise DataError(f"the frame lacks {len(absent)} column(s) that the model reads: {', '.join(map(repr, absent))}")
+    return place
+
+
 def as_keys(values: Array, present: Array) -> Array:
     """Keys of a long table in one comparable form: numbers as float64, all else as str (object)."""
     if values.dtype.kind == "f":
@@ -312,7 +326,7 @@ def extra_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if name not in known)
 
 
-def times_of(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.NDArray[np.float64] | None:
+def times_of(frame: pd.DataFrame | Stream, name: str | None, *, required: bool) -> npt.NDArray[np.float64] | None:
     """The moments of column `name` (float64 ``N``, infinite where unknown), if there is one.
 
     Raises
@@ -329,7 +343,7 @@ def times_of(frame: pd.DataFrame, name: str | None, *, required: bool) -> npt.ND
     return np.where(np.isnan(times), np.inf, times)
 
 
-def groups_of(frame: pd.DataFrame, name: str | None) -> npt.NDArray[np.int64] | None:
+def groups_of(frame: pd.DataFrame | Stream, name: str | None) -> npt.NDArray[np.int64] | None:
     """Group numbers (int64 ``N``) of column `name`, if there is one; rows without a group are each their own."""
     if name is None:
         return None

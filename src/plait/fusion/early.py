@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Contributions, Head, Json, Learner, Modality, State
+from plait.contracts import Array, Contributions, Head, Json, Learner, Modality, State, Streaming
 from plait.errors import ConfigError
-from plait.evidence import Evidence, Fitted, View, masked_copies
+from plait.evidence import Evidence, Fitted, View
 
 __all__ = ["Early"]
 
@@ -48,11 +48,23 @@ class Early:
         """What is asked of the rooms."""
         return frozenset({"features"})
 
+    @property
+    def streams(self) -> bool:
+        """Whether rows may be streamed to it."""
+        return issubclass(registry.get("learners", self.learner), Streaming)
+
     def fit(self, evidence: Evidence) -> FittedEarly:
-        learner: Learner = registry.make("learners", self.learner, self.options.get(self.learner, {}))
-        joined, context = evidence.joined, evidence.context
-        learner.tune(joined.features, context)
-        learner.fit(*masked_copies(joined, evidence.batches.present, context, self.masking))
+        def make() -> Learner:
+            learner: Learner = registry.make("learners", self.learner, self.options.get(self.learner, {}))
+            evidence.teach(learner, self.masking)
+            return learner
+
+        def back(state: State) -> Learner:
+            _ = evidence.joined  # what rooms know of labels they learn as if for the learner
+            kept: Learner = registry.get("learners", self.learner).from_state(state)
+            return kept
+
+        learner = evidence.context.once(self.learner, make, lambda made: made.state(), back)
         return FittedEarly(evidence.rooms, evidence.head, learner)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -122,15 +122,25 @@ class LightGBM(Learner):
         return float(losses.min()), int(losses.argmin()) + 1
 
     def fit(self, features: Features, context: FitContext) -> Self:
+        cells = features.values.size
+        return self._boost(self._dataset(features, context, self.leaves or self.sizes[0]), context, cells)
+
+    def fit_chunks(self, chunks: Iterable[Features], context: FitContext) -> Self:
+        """The same booster as `fit` makes of all chunks in one."""
+        cells = len(context) * next(iter(chunks)).values.shape[1]
+        parameters = self._parameters(context, self.leaves or self.sizes[0], cells)
+        data = boosters.streamed(chunks, context.targets, context.weight, parameters)
+        return self._boost(data, context, cells)
+
+    def _boost(self, data: lightgbm.Dataset, context: FitContext, cells: int) -> Self:
         import lightgbm
 
         rounds, leaves = self.trees or FLOOR, self.leaves or self.sizes[0]
         self._outputs = context.outputs
-        data = self._dataset(features, context, leaves)
         self._boosters = []
         for member in range(self.members):
             booster = lightgbm.train(
-                {**self._parameters(context, leaves, features.values.size), "seed": context.seed + member},
+                {**self._parameters(context, leaves, cells), "seed": context.seed + member},
                 data,
                 num_boost_round=rounds,
                 callbacks=[boosters.reporter(context, rounds, f"lightgbm, model {member + 1} of {self.members}")],
