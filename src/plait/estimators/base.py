@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from plait.contracts import Array, Head, Json, Prediction, Progress, Side
-from plait.data.frame import as_frame, extra_columns
+from plait.contracts import Array, Head, Json, Prediction
+from plait.data.frame import extra_columns
 from plait.data.schema import ColumnSpec, Schema
 from plait.errors import DataError, SchemaError
 from plait.estimators.calibrated import Calibrating
 from plait.estimators.explained import Explained
+from plait.estimators.framed import Framed, Report, Sides
 from plait.estimators.judged import Judging
 from plait.estimators.overall import Overall
 from plait.estimators.targets import as_target, said_in_one_line
 from plait.model import Model, Settings
 
-if TYPE_CHECKING:
-    from sklearn.utils import Tags
-
 __all__ = ["Estimator", "Reading", "Report", "Sides", "as_target", "said_in_one_line"]
 
-Report: TypeAlias = Callable[[Progress], None]
-Sides: TypeAlias = Mapping[str, Side]
 
-
-class Reading(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class Reading(Framed):
     """What all estimators share: roles, reading of `X`, fitting and saving."""
 
     def __init__(
@@ -64,13 +57,6 @@ class Reading(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         self.plan = plan
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted model as one directory, or one zip where `path` ends in ``.zip``; nothing executable.
@@ -163,37 +149,6 @@ class Reading(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         if len(frame) < 2:
             raise DataError(f"n_samples={len(frame)}: at least 2 rows are needed to fit")
         return frame, target
-
-    def _rows(self, X: object, *, reset: bool = False) -> pd.DataFrame:
-        """`X` as a frame; nameless arrays are matched by position."""
-        named = isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "to_pandas") or hasattr(X, "to_arrow")
-        if named or hasattr(X, "tocsr"):
-            frame = as_frame(X)
-            if reset:
-                validate_data(self, frame, skip_check_array=True, reset=True)
-            if not frame.shape[1]:
-                raise DataError(f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required.")
-            if reset and not len(frame):
-                raise DataError(f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required.")
-            return frame
-        with said_in_one_line():
-            values = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
-        frame = as_frame(values)
-        names = getattr(self, "feature_names_in_", None)
-        return frame if names is None else frame.set_axis([str(name) for name in names], axis=1)
-
-    def _schema(self, X: object, frame: pd.DataFrame, sides: Sides | None) -> Schema:
-        if isinstance(self.schema, Schema):
-            return self.schema
-        if self.schema is not None:
-            return Schema.read(Path(self.schema))
-        roles = {"time": self.time, "label_time": self.label_time, "group": self.group}
-        if not isinstance(X, pd.DataFrame) and frame.dtypes.map(lambda d: d.kind in "biuf").all():
-            named = [role for role, column in roles.items() if column is not None]
-            if named:
-                raise SchemaError(f"{named[0]} names a column, but X has no column names; pass a data frame")
-            return Schema.numeric(tuple(frame.columns))
-        return Schema.infer(frame, time=self.time, label_time=self.label_time, group=self.group, sides=sides)
 
     def _weight(self, sample_weight: object, rows: int) -> npt.NDArray[np.float64]:
         if sample_weight is None:
