@@ -22,6 +22,7 @@ from plait.contracts import (
     Array,
     Batch,
     Batches,
+    Column,
     Contributions,
     Features,
     FeatureShares,
@@ -40,9 +41,11 @@ from plait.contracts import (
     Traceable,
 )
 from plait.data.faults import counted
+from plait.data.fingerprint import fingerprint
 from plait.data.frame import source_columns
 from plait.data.schema import Schema
 from plait.data.splits import holdout, inner_folds
+from plait.errors import DataError
 
 __all__ = [
     "Evidence",
@@ -214,8 +217,7 @@ class Evidence:
         batches: dict[str, Batch] = {}
         for name, room in rooms.items():
             context.report(Progress(f"reading {name}", len(batches), len(rooms)))
-            rooms[name] = room.fit([columns[name]], context)
-            batches[name] = rooms[name].transform(columns[name])
+            rooms[name], batches[name] = _read(room, columns[name], context)
             lap(f"read {name}")
         return cls(Batches(batches, len(frame)), rooms, head, context)
 
@@ -278,6 +280,30 @@ class Evidence:
             context = replace(context, folds=inner_folds(context))
         parts = {n: self.rooms[n].fit_features(batch, context) for n, batch in self.batches.sources.items()}
         return join(parts, len(self.batches))
+
+
+def _read(room: Modality, columns: tuple[Column, ...], context: FitContext) -> tuple[Modality, Batch]:
+    """A room, fitted once, and what it reads, each time anew: that is what cannot be kept cheaply."""
+
+    def make() -> tuple[Modality, Batch]:
+        fitted = room if name in context.job.known else room.fit([columns], context)
+        return fitted, fitted.transform(columns)
+
+    def to(made: tuple[Modality, Batch]) -> State:
+        return State(1, {"cells": fingerprint(made[1])}, parts={"room": made[0].state()})
+
+    def back(state: State) -> tuple[Modality, Batch]:
+        fitted = type(room).from_state(room.source, state.parts["room"])
+        batch = fitted.transform(columns)
+        if fingerprint(batch) != state.values["cells"]:
+            raise DataError(
+                f"the cells of source {name!r} are not those that this fit was begun with; give the same data, or "
+                "start again without what was kept"
+            )
+        return fitted, batch
+
+    name = room.source.name
+    return context.within("rooms").within(name).once(f"reading {name}", make, to, back)
 
 
 class View:

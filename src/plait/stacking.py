@@ -77,6 +77,12 @@ class Part:
         fitted: Fitted = fusion.fit(evidence if self.source is None else evidence.narrow(self.source))
         return fitted
 
+    def from_state(self, state: State, rooms: Mapping[str, Modality], head: Head) -> Fitted:
+        """What `fit` returned, in rooms that were fitted alike."""
+        own = rooms if self.source is None else {self.source: rooms[self.source]}
+        fitted: Fitted = registry.get("fusions", self.fusion).from_state(state, own, head)
+        return fitted
+
     def score(self, fitted: Fitted, view: View) -> npt.NDArray[np.float64]:
         return fitted.score(view if self.source is None else view.narrow(self.source))
 
@@ -96,6 +102,32 @@ class Part:
 def divisible(evidence: Evidence) -> bool:
     """Whether the rows can be divided to judge parts: more than one row, class and group."""
     return bool(inner_pairs(evidence.context, few=FEW))
+
+
+class _Member(NamedTuple):
+    """What a part says of rows held out (float64 ``n x K``), and the fitted part, where it is asked for."""
+
+    scores: npt.NDArray[np.float64]
+    fitted: Fitted | None
+
+
+def _member(part: Part, rows: Evidence, view: View, options: Mapping[str, Mapping[str, Json]], last: bool) -> _Member:
+    """Fit a part on inner rows and score the rows held out, once; the `last` part is handed on itself, too."""
+
+    def make() -> _Member:
+        fitted = part.fit(rows.within("fit"), options)
+        return _Member(part.score(fitted, view), fitted if last else None)
+
+    def to(made: _Member) -> State:
+        parts = {} if made.fitted is None else {"fitted": made.fitted.state()}
+        return State(1, arrays={"scores": made.scores}, parts=parts)
+
+    def back(state: State) -> _Member:
+        own = state.parts.get("fitted")
+        fitted = None if own is None else part.from_state(own, rows.rooms, rows.head)
+        return _Member(state.arrays["scores"], fitted)
+
+    return rows.context.once(f"{part.name}, on held-out rows", make, to, back)
 
 
 class Scored(NamedTuple):
@@ -157,9 +189,12 @@ def unseen(
         if done and deadline is not None and monotonic() > deadline:
             break
         evidence.context.report(Progress(f"held-out rows: {part.name}", done, len(parts)))
-        members = [part.fit(rows, options) for rows in inner]
-        scores.append(np.concatenate([part.score(m, view) for m, view in zip(members, views, strict=True)]))
-        fitted.append(members[-1])
+        told = [
+            _member(part, rows.within(f"{done} {part.name}, held out {cut}"), view, options, rows is inner[-1])
+            for cut, (rows, view) in enumerate(zip(inner, views, strict=True))
+        ]
+        scores.append(np.concatenate([member.scores for member in told]))
+        fitted += [member.fitted for member in told if member.fitted is not None]
     which = np.repeat(np.arange(len(pairs)), [len(judge) for _, judge in pairs])
     return Unseen(
         np.concatenate([judge for _, judge in pairs]), which, np.stack(scores, axis=1), tuple(fitted), forward
@@ -189,7 +224,8 @@ def refit(
         if member.refits:
             settings = member.settings if chosen else {}
             names = {*options, *settings}
-            member = part.fit(evidence, {n: {**options.get(n, {}), **settings.get(n, {})} for n in names})
+            own = evidence.within(f"{i} {part.name}, all rows")
+            member = part.fit(own, {n: {**options.get(n, {}), **settings.get(n, {})} for n in names})
         else:
             member.rooms = evidence.rooms
         whole.append((part, member))
@@ -313,9 +349,7 @@ class Stacked(Fitted):
         parts = []
         for i, values in enumerate(state.values["parts"]):
             part = Part(**values)
-            own = rooms if part.source is None else {part.source: rooms[part.source]}
-            fusion = registry.get("fusions", part.fusion)
-            parts.append((part, fusion.from_state(state.parts[str(i)], own, head)))
+            parts.append((part, part.from_state(state.parts[str(i)], rooms, head)))
         return cls(rooms, head, parts, Stack(head, state.arrays["weights"], state.arrays["bias"]))
 
 
@@ -336,5 +370,6 @@ def inner_scores(fitted: Fitted, evidence: Evidence, part: Part, options: Mappin
     names = {*options, *settings}
     both = {name: {**options.get(name, {}), **settings.get(name, {})} for name in names}
     dear = not fitted.refits  # a network is fitted once more, not three or five times
-    seen = unseen(evidence, [part], both, cuts=1 if dear else 3, few=0 if dear else MANY)
+    inner = evidence.within(part.name)
+    seen = unseen(inner, [part], both, cuts=1 if dear else 3, few=0 if dear else MANY)
     return Scored(seen.rows, seen.scores[:, 0])

@@ -18,8 +18,8 @@ class Keep(Protocol):
     def due(self) -> bool:
         """Whether it is time to write again. It goes by the clock, so nothing but writing may depend on it."""
 
-    def claim(self, asked: Mapping[str, Json]) -> bool:
-        """Say what decides the result of the fit, before anything is read; whether an earlier run began it.
+    def claim(self, asked: Mapping[str, Json]) -> None:
+        """Say what decides the result of the fit, by name, before anything is read or written.
 
         Raises
         ------
@@ -42,8 +42,8 @@ class _Forgetful:
 
     due = False
 
-    def claim(self, asked: Mapping[str, Json]) -> bool:
-        return False
+    def claim(self, asked: Mapping[str, Json]) -> None:
+        pass
 
     def within(self, name: str) -> Self:
         return self
