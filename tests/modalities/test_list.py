@@ -312,10 +312,11 @@ def test_codes_are_pooled_by_the_last_and_columns_are_bounded():
     assert len(many.names) == 255
 
 
-def test_wide_rows_are_the_mean_of_the_items():
-    wide = Sparse(np.array([0, 2, 3, 3]), np.array([0, 4, 4], np.int32), np.array([1, 2, 4], np.float32), 5)
-    found = pool_wide(wide, np.array([0, 2, 2, 3]))
-    np.testing.assert_array_equal(found.dot(np.eye(5)), [[0.5, 0, 0, 0, 3], [0] * 5, [0] * 5])
+def test_wide_rows_are_the_mean_of_the_items_as_long_as_an_item():
+    wide = Sparse(np.array([0, 2, 3, 3]), np.array([0, 4, 4], np.int32), np.array([3, 4, 4], np.float32), 5)
+    found = pool_wide(wide, np.array([0, 2, 2, 3])).dot(np.eye(5))
+    mean = np.array([1.5, 0, 0, 0, 4])
+    np.testing.assert_allclose(found, [mean / np.linalg.norm(mean) * (5 + 4) / 2, [0] * 5, [0] * 5], rtol=1e-6)
 
 
 def test_labels_are_learned_from_the_items_of_other_rows():

@@ -73,7 +73,8 @@ class List:
 
     Features are the mean, the last and the largest of each of the items' features, as many as find room, and how many
     items there are, over which time they spread and how long ago the last one was, in days, where that is known. The
-    wide form is the mean of the items' wide forms. Where labels are used, all items of a row are in the row's fold.
+    wide form is the mean of the items' wide forms, as long as those are. Where labels are used, all items of a row are
+    in the row's fold.
 
     The batch holds ``items`` (`Nested`, the other room's batch) and, where training cells were timed, ``time`` (Ragged
     float64, days since 1970 or the cells' own numbers) and ``now`` (float64, days: the row's time, NaN unknown).
@@ -81,7 +82,7 @@ class List:
 
     name: ClassVar[str] = "list"
     joint: ClassVar[bool] = False
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     nests: ClassVar[bool] = True
 
     def __init__(self, source: Source) -> None:

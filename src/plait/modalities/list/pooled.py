@@ -62,11 +62,19 @@ def _summaries(items: Features, offsets: npt.NDArray[np.int64]) -> dict[str, Arr
 
 
 def pool_wide(items: Sparse, offsets: npt.NDArray[np.int64]) -> Sparse:
-    """Mean of the wide rows of each row's items."""
+    """Mean of the wide rows of each row's items, made as long as those are on average.
+
+    Items about different things cancel each other's length: the mean of fifty sentences of length one has length .3,
+    that of five .5, and a penalty would then hold long cells back for being long.
+    """
     lengths = np.diff(offsets)
     row = np.repeat(np.repeat(np.arange(len(lengths)), lengths), np.diff(items.indptr))
     cells, place = np.unique(row * items.width + items.indices, return_inverse=True)
     owner, indices = np.divmod(cells, items.width)
     data = np.bincount(place, items.data.astype(np.float64), len(cells)) / np.maximum(lengths, 1)[owner]
+    each = np.sqrt(np.bincount(np.repeat(np.arange(len(items)), np.diff(items.indptr)), items.data**2.0, len(items)))
+    usual = np.bincount(np.repeat(np.arange(len(lengths)), lengths), each, len(lengths)) / np.maximum(lengths, 1)
+    own = np.sqrt(np.bincount(owner, data**2, len(lengths)))
+    data *= (usual / np.where(own > 0, own, 1.0))[owner]
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=len(lengths)))])
     return Sparse(indptr, indices.astype(np.int32), data.astype(np.float32), items.width)
