@@ -419,11 +419,14 @@ class Job:
         Where the fit keeps what it has done.
     base
         The pretrained network that networks start from (`plait.pretraining`), or None.
+    known
+        Sources whose rooms came fitted, with the base.
     """
 
     report: Callable[[Progress], None] = unheard
     keep: Keep = FORGETFUL
     base: State | None = None
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
