@@ -42,6 +42,7 @@ LEVELS: tuple[set[str], ...] = (
     {"desks"},
     {"__init__"},
     {"cli"},
+    {"__main__"},
 )
 NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators", "watchers", "desks"}
 NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "calc", "media"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from plait.contracts import Array, State
+from plait.training.sharding import divided, whole
 
 if TYPE_CHECKING:
     from plait.training.loop import Training
@@ -52,11 +53,16 @@ def restored(training: Training, state: State) -> None:
     training.rate.restore(values["rate"])
     if training.balance is not None:
         training.balance.restore(values["balance"])
-    training.module.load_state_dict(_tensors(parts["module"]))
-    training.kept, training.mean = _tensors(parts["kept"]), _tensors(parts["mean"])
+    own, network = training.module.state_dict(), training.network.state_dict()
+    training.module.load_state_dict(_tensors(parts["module"], own.get))
+    training.kept, training.mean = _tensors(parts["kept"], network.get), _tensors(parts["mean"], network.get)
     known = training.optimiser.state_dict()
+    moved = [parameter for group in training.optimiser.param_groups for parameter in group["params"]]
     names = {name: int(name.split()[1]) for name in parts if name.startswith("optimiser ")}
-    known["state"] = {place: _tensors(parts[name]) for name, place in names.items()}
+    known["state"] = {
+        place: _tensors(parts[name], dict.fromkeys(parts[name].arrays, moved[place]).get)
+        for name, place in names.items()
+    }
     training.optimiser.load_state_dict(known)
     torch.set_rng_state(torch.from_numpy(np.array(parts["random"].arrays["cpu"])))
     if "cuda" in parts["random"].arrays:
@@ -64,11 +70,12 @@ def restored(training: Training, state: State) -> None:
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, Array]:
-    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+    return {name: whole(tensor.detach()).cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
-def _tensors(state: State) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(np.array(array)) for name, array in state.arrays.items()}
+def _tensors(state: State, like: Callable[[str], torch.Tensor | None]) -> dict[str, torch.Tensor]:
+    """Tensors of a state, divided among processes as others are."""
+    return {name: divided(torch.from_numpy(np.array(array)), like(name)) for name, array in state.arrays.items()}
 
 
 def _cuda() -> dict[str, Array]:

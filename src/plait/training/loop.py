@@ -25,6 +25,7 @@ from plait.training.history import History
 from plait.training.objective import Objective
 from plait.training.private import Noise, noisy_gradients
 from plait.training.schedule import TrainConfig
+from plait.training.sharding import whole
 from plait.training.team import Team
 
 __all__ = ["Training", "train"]
@@ -65,8 +66,9 @@ def train(
     """
     with reproducible(seed, threads):
         training = Training(network, feed, objective, config, balance=balance, noise=noise)
-        stopped = training.run(judge, keep, report)
-        return training.finished(stopped)
+        with training.team.watched():
+            stopped = training.run(judge, keep, report)
+            return training.finished(stopped)
 
 
 class _Step(nn.Module):
@@ -97,10 +99,11 @@ class Training:
         balance: Balance | None = None,
         noise: Noise | None = None,
     ) -> None:
-        self.network, self.feed, self.config, self.balance, self.noise = network, feed, config, balance, noise
-        self.team = Team.current()
-        self.module = _Step(network, objective).to(self.team.device)
-        self.shared = self.team.shared(self.module)
+        self.feed, self.config, self.balance, self.noise = feed, config, balance, noise
+        self.team = Team.current(torch.initial_seed())
+        self.given = _Step(network, objective)
+        self.module = self.team.own(self.given, config.shard, noise)
+        self.network, self.shared = self.module.network, self.team.shared(self.module)
         self.epochs, _ = config.sized(feed.rows)
         make = registry.make("optimisers", config.optimiser.name, config.optimiser.options)
         self.optimiser: torch.optim.Optimizer = make(groups(self.module), config.learning_rate)
@@ -110,7 +113,7 @@ class Training:
         self.judged: list[float] = []
         self.best, self.best_epoch = float("inf"), 0
         self.kept: dict[str, torch.Tensor] = {}
-        self.mean = copied(network) if config.ema else {}
+        self.mean = copied(self.network) if config.ema else {}
         self.told: dict[str, float] = {}
 
     def run(self, judge: Callable[[Network], float] | None, keep: Keep, report: Callable[[Progress], None]) -> str:
@@ -118,26 +121,28 @@ class Training:
         began, patience = time.monotonic(), self.config.patience or max(3, self.epochs // 3)
         if (found := keep.read()) is not None:
             restored(self, found)
+        self.team.same("where the training stands", [self.done, self.feed.rows])
         while self.epoch < self.epochs:
             if judge is not None and self.epoch - self.best_epoch >= patience:
                 return "early"
-            if self.config.deadline is not None and self.epoch and time.monotonic() - began > self.config.deadline:
+            late = self.config.deadline is not None and time.monotonic() - began > self.config.deadline
+            if self.epoch and self.team.agreed(late):
                 return "deadline"
             for mini in self.feed.epoch(self.epoch + 1, self.epochs, self.place):
                 self.total += self.step(mini) * len(mini)
                 self.place += 1
                 report(self._progress())
-                if keep.due and self.team.leads:
-                    keep.write(saved(self))
+                if self.team.agreed(keep.due):
+                    self.team.written(saved(self), keep)
             self._judged(judge)
             report(self._progress())
-            if self.team.leads:
-                keep.write(saved(self))
+            self.team.written(saved(self), keep)
         return "finished"
 
     def step(self, mini: Mini) -> float:
         """One optimiser step; the mean loss of the rows before it."""
         self.network.train()
+        self.team.draws(self.done)
         scale = self.rate.at(self.done, self.epochs * self.feed.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * scale * group["share"]
@@ -146,9 +151,9 @@ class Training:
             value = self._gradients(mini)
             told = {} if self.balance is None else self.balance.gradients(self.network, self.module.objective, mini)
             norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip)
-            told["gradient_norm"] = float(norm)
+            told["gradient_norm"] = whole(norm).item()
         else:
-            loss_of = lambda row: self._loss(mini.take(row))  # noqa: E731
+            loss_of = lambda row: self._loss(mini.take(row))[0]  # noqa: E731
             value, told = noisy_gradients(self.network, loss_of, len(mini), self.noise, self.feed.batch_size), {}
         self.optimiser.step()
         if self.config.ema:
@@ -164,7 +169,9 @@ class Training:
             self.network.load_state_dict(self.kept)
         elif self.mean:
             self.network.load_state_dict(self.mean)
-        self.network.to("cpu").eval()
+        if self.team.sharded:
+            self.given.load_state_dict({name: whole(value).cpu() for name, value in self.module.state_dict().items()})
+        self.given.network.to("cpu").eval()
         spent = None if self.noise is None else self.noise.spent(self.done)
         best = self.best_epoch if self.kept else len(self.losses)
         return History(tuple(self.losses), tuple(self.judged), best, stopped, spent, self.told)
@@ -172,24 +179,25 @@ class Training:
     def _gradients(self, mini: Mini) -> float:
         """Gradients of the mean loss of all rows of the team, gathered over the parts of the mini-batch."""
         total = 0.0
-        parts = np.array_split(np.arange(len(mini)), min(self.config.accumulate, len(mini)))
+        parts = np.array_split(np.arange(len(mini)), self.config.parts(len(mini)))
         for i, places in enumerate(parts):
             part, share = self.team.share(mini if len(parts) == 1 else mini.take(places))
             last = i + 1 == len(parts)
             with nullcontext() if last else self.team.unshared(self.shared):
-                loss = self._loss(part) * (share * len(places) / len(mini))
+                loss, told = self._loss(part, share * len(places) / len(mini))
                 loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        return self.team.mean(total)
+            total += told
+        return total
 
-    def _loss(self, mini: Mini) -> torch.Tensor:
-        """The mean loss of the rows; an error where it is not finite."""
-        half = self.config.half(self.team.device.type)
-        with torch.autocast(self.team.device.type, torch.bfloat16, enabled=half):
-            loss: torch.Tensor = self.shared(mini)
-        if not isfinite(loss.item()):
-            raise self._not_finite(mini)
-        return loss
+    def _loss(self, mini: Mini, share: float = 1.0) -> tuple[torch.Tensor, float]:
+        """A share of the mean loss of the rows, and the team's mean of it; an error where that is not finite."""
+        kind = self.team.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.config.half(kind)):
+            loss: torch.Tensor = self.shared(mini) * share
+        told = self.team.mean(loss.item())
+        if not isfinite(told):
+            raise self._not_finite(mini, loss)
+        return loss, told
 
     def _judged(self, judge: Callable[[Network], float] | None) -> None:
         """The end of an epoch."""
@@ -198,7 +206,8 @@ class Training:
         self.place, self.total = 0, 0.0
         if judge is not None:
             with self._averaged():
-                self.judged.append(judge(self.network))
+                with self.team.opened(self.shared):
+                    self.judged.append(self.team.agreed(judge(self.network)))
                 if self.judged[-1] < self.best:
                     self.best, self.best_epoch, self.kept = self.judged[-1], self.epoch, copied(self.network)
             self.told["judged_loss"] = self.judged[-1]
@@ -222,11 +231,14 @@ class Training:
         metrics = {**self.told, "epoch": self.epoch, "rows": self.done * self.feed.batch_size}
         return Progress("train", self.done, self.epochs * self.feed.steps, known, metrics)
 
-    def _not_finite(self, mini: Mini) -> PlaitError:
-        with torch.no_grad():
-            alone = [isfinite(self.module(mini.take(np.array([place]))).item()) for place in range(len(mini))]
-        broken = mini.rows[~np.array(alone)]
-        chosen = np.sort(broken if len(broken) else mini.rows)
+    def _not_finite(self, mini: Mini, loss: torch.Tensor) -> PlaitError:
+        """The rows of a loss that is not finite, looked for by the processes whose own it is."""
+        alone = np.full(len(mini), isfinite(loss.item()))
+        if not alone.any() and not self.team.sharded:
+            with torch.no_grad():
+                alone[:] = [isfinite(self.module(mini.take(np.array([place]))).item()) for place in range(len(mini))]
+            alone &= not alone.all()
+        chosen = np.unique(self.team.gathered(mini.rows[~alone]))
         named = ", ".join(map(str, chosen[:8])) + (", ..." if len(chosen) > 8 else "")
         return PlaitError(
             f"the training loss is not finite in training rows {named}; look there for extreme inputs, targets or "

@@ -72,6 +72,9 @@ class TrainConfig:
         Seconds after which no further epoch begins. It makes the result depend on the clock; `History` records it.
     privacy
         What is promised to every training row (`plait.training.private`); `clip` is then that of single rows.
+    shard
+        Whether processes that train together divide the weights among them (`plait.training.sharding`) instead of
+        holding all of them each; ``"auto"``: where there are many (`plait.training.team.LARGE`).
     """
 
     epochs: int | None = None
@@ -86,6 +89,7 @@ class TrainConfig:
     patience: int | None = None
     deadline: float | None = None
     privacy: Privacy | None = None
+    shard: bool | Literal["auto"] = "auto"
 
     def sized(self, rows: int) -> tuple[int, int]:
         """Epochs (40 below 220 rows, 8 at 5,000, 4 from 22,000) and batch size (32 to 256).
