@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +19,7 @@ from plait import artifact, registry
 from plait.calibration import Calibrated, Choice, choose, plain
 from plait.conformal.promise import SCALED, Promise, Wanted, promise, restored
 from plait.contracts import (
+    FORGETFUL,
     Array,
     Batches,
     Comparing,
@@ -26,6 +27,7 @@ from plait.contracts import (
     Head,
     Job,
     Json,
+    Keep,
     Modality,
     Prediction,
     Progress,
@@ -33,23 +35,25 @@ from plait.contracts import (
     State,
 )
 from plait.contracts.crossing import unheard
+from plait.data.fingerprint import fingerprint
 from plait.data.frame import groups_of, read_columns, source_columns, times_of
 from plait.data.schema import Schema
 from plait.data.stream import Stream
 from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
+from plait.pretraining import Base
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
 from plait.streamed import Streamed, check_fusion
 from plait.tasks import FittedSeparate, able
 from plait.tasks import restored as restored_fusion
 from plait.threads import threads_of
 
-__all__ = ["Model", "Settings", "single_threaded_blas"]
+__all__ = ["Model", "Settings", "seed_of", "single_threaded_blas"]
 
 MANY = 256  # rows from which setting thread limits costs nothing beside the work
 UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
-REFERENCES = ("linear", "lightgbm")  # learners that every evaluation stands beside
+REFERENCES = ("linear", "lightgbm")  # learners that an evaluation stands beside
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Settings:
             options=options,
             time_budget=_seconds(time_budget),
             plan=plan if "parts" in plan else None,
-            seed=_seed(random_state),
+            seed=seed_of(random_state),
             threads=threads_of(n_jobs),
         )
 
@@ -120,6 +124,7 @@ class Model:
         self.fitted = fitted
         self.plan = plan
         self.record = record
+        self.reference_learners: tuple[str, ...] = REFERENCES
         self.references: dict[str, Fitted] = {}
         self.conformal: Promise | None = None
         self._evidence: Evidence | None = None
@@ -135,6 +140,8 @@ class Model:
         settings: Settings,
         sides: Mapping[str, Side] | None = None,
         report: Callable[[Progress], None] | None = None,
+        base: Base | None = None,
+        keep: Keep = FORGETFUL,
     ) -> Self:
         """Fit rooms and fusion on all rows of a frame or stream.
 
@@ -144,6 +151,10 @@ class Model:
             ``N`` labels or values, without missing ones; `head` is already fitted on them.
         weight
             float64 ``N``, not all zero.
+        base
+            Pretrained, with rooms of its own: those of equal sources are taken as they are, and networks start from it.
+        keep
+            Where the fit keeps what it has done (`plait.checkpoints.Checkpoints`), so that it can go on after a crash.
         """
         watch = _Watch()
         sources = schema.sources
@@ -154,7 +165,8 @@ class Model:
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
         if isinstance(frame, Stream):
             check_fusion(fusion, settings.fusion, settings.learner)
-        rooms = {source.name: registry.room(source)(source) for source in sources}
+        taken = {} if base is None else base.taken(schema)
+        rooms = {source.name: taken.get(source.name) or registry.room(source)(source) for source in sources}
         read_columns(frame.columns, schema)
         encoded = head.encode(targets)
         context = FitContext(
@@ -168,12 +180,13 @@ class Model:
             seed=settings.seed,
             threads=settings.threads,
             doors=fusion.doors(len(frame), tuple(rooms.values())),
-            job=Job(report or unheard),
+            job=Job(report or unheard, keep, None if base is None else base.state(), frozenset(taken)),
         )
+        keep.claim(_asked(settings, schema, context))
         read: Any = Streamed.of if isinstance(frame, Stream) else Evidence.of
         with single_threaded_blas(), running(context.report, settings.threads):
             evidence: Evidence = read(frame, schema, rooms, head, context, sides, watch.lap)
-            fitted = fusion.fit(evidence)
+            fitted = fusion.fit(evidence.within(settings.fusion))
             watch.lap("fit")
         plan = {"fusion": settings.fusion, "learner": settings.learner, "options": settings.options}
         record = {
@@ -184,6 +197,7 @@ class Model:
             "time_budget": settings.time_budget,
             "faults": evidence.faults,
             "training": fitted.noted,
+            "base": None if base is None else {"rooms": list(taken), "rows": base.record["rows"]},
             "versions": artifact.versions(),
         }
         model = cls(schema, rooms, head, fitted, {**plan, **getattr(fusion, "made", {})}, record)
@@ -284,7 +298,7 @@ class Model:
 
         They are made on first use (an evaluation, a save), while the training rows are still at hand.
         """
-        for name in REFERENCES:
+        for name in self.reference_learners:
             if name in self.references:
                 continue
             own = _early(self.fitted, name)
@@ -364,6 +378,19 @@ def single_threaded_blas() -> Iterator[None]:
         yield
 
 
+def _asked(settings: Settings, schema: Schema, context: FitContext) -> dict[str, Json]:
+    """What decides the result of a fit, beside the cells, which rooms know again."""
+    return {
+        "settings": asdict(settings),
+        "schema": schema.to_json(),
+        "rows": len(context),
+        "targets": fingerprint(context.targets),
+        "weights, times and groups": fingerprint(context.weight, context.time, context.label_time, context.groups),
+        "base": fingerprint(context.job.base),
+        "versions": artifact.versions(),
+    }
+
+
 class _Watch:
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
@@ -387,7 +414,7 @@ def _check_options(options: Mapping[str, Mapping[str, Json]]) -> None:
         registry.make(kinds[part], part, own)
 
 
-def _seed(state: int | np.random.RandomState | None) -> int:
+def seed_of(state: int | np.random.RandomState | None) -> int:
     """A whole number of 0 or more; None is 0."""
     if isinstance(state, np.random.RandomState):
         return int(state.randint(2**31))
