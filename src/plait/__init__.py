@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Classifier": "plait.estimators:Classifier",
+    "MultiTask": "plait.estimators:MultiTask",
     "PlaitError": "plait.errors:PlaitError",
     "Regressor": "plait.estimators:Regressor",
     "Schema": "plait.data.schema:Schema",
@@ -26,6 +27,7 @@ _WHERE = {
 
 __all__ = [
     "Classifier",
+    "MultiTask",
     "PlaitError",
     "Regressor",
     "Schema",

@@ -51,13 +51,13 @@ def calibrate(
     then gets half of the rows, the earlier half to calibrate where rows have a time, else every other one.
     """
     from plait.cli.rows import rows_of, target_of, weight_of
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.media.decode import running
 
     screen = Screen(as_json)
     if coverage is None and (conformal is not None or by_class or by is not None):
         raise ConfigError("--conformal, --by-class and --by are about a promise; give --coverage, as in 0.9")
-    estimator = load(model)
+    estimator = load_one(model)
     schema = estimator.schema_
     values = estimator.model_.head.task == "regression"
     if method is None and coverage is None:

@@ -34,11 +34,11 @@ def compare(
     """
     from plait.cli.rows import rows_of, say_faults, target_of, weight_of
     from plait.data.faults import counted
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.media.decode import running
 
     screen = Screen(as_json)
-    ours, theirs = load(model_a), load(model_b)
+    ours, theirs = load_one(model_a), load_one(model_b)
     schema = ours.schema_
     _same_target(schema, theirs.schema_)
     frame = rows_of(data, data_folder, encoding, mask_personal)

@@ -56,12 +56,12 @@ def drift(
 ) -> None:
     """Compare two files: every column, every source as a whole, and with a model its score and expected performance."""
     from plait.cli.rows import rows_of, schema_of
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.judgement.drift import drift as compare
     from plait.media.decode import running
 
     screen = Screen(as_json)
-    estimator = None if model is None else load(model)
+    estimator = None if model is None else load_one(model)
     given = {"--schema": schema_file, "--time": time, "--ignore": ignore}
     if estimator is not None and (said := [name for name, value in given.items() if value]):
         raise ConfigError(f"{said[0]} says what columns are, but the model knows; leave it out")

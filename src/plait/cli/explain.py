@@ -51,13 +51,13 @@ def explain(
     """
     from plait.cli.rows import label_of, rows_of, say_faults, say_ignored
     from plait.data.faults import counted
-    from plait.estimators import Classifier, load
+    from plait.estimators import Classifier, load_one
     from plait.estimators.explained import DEPTHS
     from plait.explain.words import check_language
 
     screen = Screen(as_json)
     check_language(language)
-    estimator = load(model)
+    estimator = load_one(model)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     say_ignored(screen, estimator.ignored_columns(frame))
     chosen = frame.iloc[_places(rows, first, len(frame))]

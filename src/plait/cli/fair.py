@@ -56,13 +56,13 @@ def fair(
     that tell the groups.
     """
     from plait.cli.rows import rows_of, target_of, weight_of
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.judgement.fairness import fairness
     from plait.media.decode import running
 
     screen = Screen(as_json)
     check_least(require_fair)
-    estimator = load(model)
+    estimator = load_one(model)
     schema = estimator.schema_
     check_two(getattr(estimator, "classes_", None), threshold=threshold is not None)
     frame = rows_of(data, data_folder, encoding, mask_personal)

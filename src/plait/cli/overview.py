@@ -48,11 +48,11 @@ def overview(
     """
     from plait.cli.rows import rows_of, say_ignored, target_of
     from plait.data.frame import column as cells
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.metrics.shown import plain
 
     screen = Screen(as_json)
-    estimator = load(model)
+    estimator = load_one(model)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     target = target_of(frame, estimator.schema_)
     sides = long_tables(side).of(estimator.schema_)

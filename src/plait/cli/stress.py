@@ -35,12 +35,12 @@ def stress(
     tokens of networks pushed where it hurts most.
     """
     from plait.cli.rows import rows_of, target_of
-    from plait.estimators import load
+    from plait.estimators import load_one
     from plait.judgement.robustness import robustness
     from plait.media.decode import running
 
     screen = Screen(as_json)
-    estimator = load(model)
+    estimator = load_one(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)
     with screen.progress() as report, running(report):

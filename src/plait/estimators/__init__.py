@@ -1,7 +1,8 @@
-"""The scikit-learn face: `Classifier` and `Regressor` over frames of mixed columns."""
+"""The scikit-learn face: `Classifier`, `Regressor` and `MultiTask` over frames of mixed columns."""
 
 from plait.estimators.classifier import Classifier
+from plait.estimators.multitask import MultiTask
 from plait.estimators.regressor import Regressor
-from plait.estimators.saved import load
+from plait.estimators.saved import load, load_one
 
-__all__ = ["Classifier", "Regressor", "load"]
+__all__ = ["Classifier", "MultiTask", "Regressor", "load", "load_one"]

@@ -6,15 +6,16 @@ from os import PathLike
 
 import numpy as np
 
-from plait.errors import ArtifactError
+from plait.errors import ArtifactError, ConfigError
 from plait.estimators.classifier import Classifier
+from plait.estimators.multitask import MultiTask
 from plait.estimators.regressor import Regressor
 from plait.model import Model
 
-__all__ = ["load"]
+__all__ = ["load", "load_one"]
 
 
-def load(path: str | PathLike[str]) -> Classifier | Regressor:
+def load(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask:
     """Read a saved model back as the estimator it was.
 
     Parameters
@@ -28,16 +29,37 @@ def load(path: str | PathLike[str]) -> Classifier | Regressor:
         If the files are damaged, hostile, or newer than this version. Nothing in them is ever executed.
     """
     model, saved = Model.load(str(path))
-    kinds: dict[str, type[Classifier] | type[Regressor]] = {"Classifier": Classifier, "Regressor": Regressor}
+    kinds: dict[str, type[Classifier] | type[Regressor] | type[MultiTask]] = {
+        "Classifier": Classifier,
+        "Regressor": Regressor,
+        "MultiTask": MultiTask,
+    }
     kind = kinds.get(saved.get("type", ""))
     if kind is None:
         raise ArtifactError(f"{path} holds an estimator of unknown type {saved.get('type')!r}")
     known = {name: value for name, value in saved["parameters"].items() if name in kind._get_param_names()}
-    estimator = kind(**known)
+    estimator = MultiTask.like(model, known) if kind is MultiTask else kind(**known)
     estimator.model_ = model
     estimator.n_features_in_ = saved["features"]
     if saved["names"]:
         estimator.feature_names_in_ = np.asarray(saved["names"], object)
     if isinstance(estimator, Classifier):
         estimator.classes_ = model.head.classes  # type: ignore[attr-defined]
+    return estimator
+
+
+def load_one(path: str | PathLike[str]) -> Classifier | Regressor:
+    """Read back a saved model of one target.
+
+    Raises
+    ------
+    ConfigError
+        If it is a model of several; those of `load`.
+    """
+    estimator = load(path)
+    if isinstance(estimator, MultiTask):
+        raise ConfigError(
+            f"{path} predicts several targets ({', '.join(estimator.targets_)}), and this is about one: in Python, "
+            f"plait.load({str(path)!r}).task({estimator.targets_[0]!r}) is the model of one"
+        )
     return estimator

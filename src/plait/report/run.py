@@ -110,13 +110,13 @@ class Run:
         from plait.data.asof import sides
         from plait.data.division import divide
         from plait.data.read import read
-        from plait.estimators import load
+        from plait.estimators import load_one
 
         record = _record(folder)
         data = record["data"]
         path = _data_path(folder, data, asked.data)
         _check_content(path, data["sha256"], "the data", "--data FILE")
-        model = load(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
+        model = load_one(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
         schema = model.schema_
         frame = read(path, **data["read"])
         moved = asked.data is not None

@@ -25,7 +25,7 @@ from plait.desks.credit.scorecard.card import Scorecard
 from plait.desks.credit.scorecard.points import Points
 from plait.errors import ArtifactError, PlaitError
 from plait.estimators import Classifier
-from plait.estimators import load as load_estimator
+from plait.estimators import load_one as load_estimator
 from plait.evidence import View
 
 if TYPE_CHECKING:
