@@ -68,11 +68,11 @@ class Ordinal(Head):
     def prior(self) -> npt.NDArray[np.float64]:
         counts = self._counts + 0.5
         above = np.cumsum(counts[::-1])[::-1]
-        return np.log(above[1:] / counts[:-1])
+        return np.asarray(np.log(above[1:] / counts[:-1]), np.float64)
 
     def encode(self, targets: Array) -> npt.NDArray[np.float64]:
         """Place of each grade in their order, float64 ``N``."""
-        return self._rank[self.labels.encode(targets)].astype(np.float64)
+        return np.asarray(self._rank[self.labels.encode(targets)], np.float64)
 
     def decode(self, scores: npt.NDArray[np.float64]) -> Prediction:
         """Probabilities of the grades, in order, float64 ``N x K``."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Quantile"]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-BINS = 16  # that classical learners tell apart
+CUTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)  # shares of training rows below them
 GRID = 512  # points at which the distribution of training targets is kept
 LEAST = 1e-4  # distance of neighbouring quantiles that scores can still tell, in standard deviations
 
@@ -32,8 +32,10 @@ class Quantile(Head):
     al., "Probabilistic Forecasting with Spline Quantile Function RNNs", 2019). The prior are the quantiles of the
     training targets.
 
-    Classical learners tell in which of `BINS` bins, of equally many training rows, the target lies; quantiles are read
-    off the cumulated probabilities, with the training targets' own distribution within a bin.
+    Classical learners tell how probable it is that the target lies above each of `CUTS` (distribution regression:
+    Foresi and Peracchi, "The Conditional Distribution of Excess Returns", 1995), the probabilities are sorted where they
+    cross (Chernozhukov, Fernandez-Val and Galichon, "Quantile and Probability Curves Without Crossing", 2010), and quantiles
+    are read off them, with the training targets' own distribution between two cuts.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ class Quantile(Head):
         self.middle = int(np.abs(np.array(self.levels) - 0.5).argmin())
 
     def fit(self, targets: Array, weight: npt.NDArray[np.float64]) -> Self:
-        """Learn mean and standard deviation, the distribution and the bins.
+        """Learn mean and standard deviation, the distribution and the cuts.
 
         Raises
         ------
@@ -74,20 +76,25 @@ class Quantile(Head):
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weight[order]) - weight[order] / 2
         self._grid = np.interp(np.linspace(0, share[-1] + weight[order[-1]] / 2, GRID), share, values[order])
-        self._edges = np.unique(self._at(np.linspace(0, 1, BINS + 1)[1:-1]))
-        self._counts = np.bincount(np.searchsorted(self._edges, self._standard(values)), weight, len(self._edges) + 1)
+        standard = self._standard(values)
+        cuts = np.unique(self._at(CUTS))
+        above = (standard[:, None] > cuts).T @ weight
+        known = (above > 0) & (above < weight.sum())
+        kept = known if known.any() else np.arange(len(cuts)) == 0  # a constant target has nothing above or below
+        self._cuts = cuts[kept]
+        self._counts = np.stack([weight.sum() - above, above], axis=1)[kept]
         return self
 
-    def _at(self, levels: Array) -> npt.NDArray[np.float64]:
+    def _at(self, levels: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Quantiles of the training targets, standardised."""
-        return np.interp(levels, np.linspace(0, 1, GRID), self._standard(self._grid))
+        return np.asarray(np.interp(levels, np.linspace(0, 1, GRID), self._standard(self._grid)), np.float64)
 
     def _standard(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return (values - self.mean) / self.std
 
     @property
     def prior(self) -> npt.NDArray[np.float64]:
-        return self._scores(self._at(self.levels)[None])[0]
+        return np.asarray(self._scores(self._at(self.levels)[None])[0], np.float64)
 
     def encode(self, targets: Array) -> npt.NDArray[np.float64]:
         return self._standard(numeric(targets, "quantiles"))
@@ -134,44 +141,39 @@ class Quantile(Head):
         return np.concatenate([raw[:, :m], quantiles[:, m, None], raw[:, m:]], axis=1)
 
     def problems(self) -> tuple[Head, ...]:
-        """The bin in which the target lies; one yes-or-no problem where there are two."""
-        kind = "binary" if len(self._counts) == 2 else "multiclass"
-        if len(self._counts) < 2:
-            raise InputError("the target has one value only, of which there are no quantiles to learn")
-        return (registry.get("heads", kind)().fit(np.arange(len(self._counts)), self._counts),)
+        """Two classes a cut: whether the target lies above it."""
+        binary = registry.get("heads", "binary")
+        return tuple(binary().fit(np.array([False, True]), counts) for counts in self._counts)
 
     def split(self, encoded: Array) -> list[npt.NDArray[np.float64]]:
-        return [np.searchsorted(self._edges, np.asarray(encoded)).astype(np.float64)]
+        return [np.where(np.isnan(encoded), np.nan, encoded > cut) for cut in self._cuts]
 
     def joined(self, scores: Sequence[Array]) -> npt.NDArray[np.float64]:
-        """Scores of the quantiles that the bins' probabilities have."""
-        (head,) = self.problems()
-        shares = head.decode(np.asarray(scores[0], np.float64)).values
-        cumulated = np.concatenate([np.zeros((len(shares), 1)), np.cumsum(shares, axis=1)], axis=1)
-        cumulated /= cumulated[:, -1:]
-        # Where the bins begin and end, as shares of the training rows below.
-        below = np.concatenate([[0.0], np.cumsum(self._counts) / self._counts.sum()])
-        rows, last = np.arange(len(shares)), len(below) - 2
-        found = np.empty((len(shares), self.outputs))
+        """Scores of the quantiles that the probabilities of the cuts have."""
+        rows = np.arange(len(scores[0]))
+        under = np.sort(np.exp(-np.logaddexp(0.0, np.concatenate(scores, axis=1))), axis=1)
+        known = np.concatenate([np.zeros((len(rows), 1)), under, np.ones((len(rows), 1))], axis=1)
+        share = np.concatenate([[0.0], self._counts[:, 0] / self._counts.sum(axis=1), [1.0]])  # of training rows
+        found = np.empty((len(rows), self.outputs))
         for i, level in enumerate(self.levels):
-            at = np.minimum((cumulated[:, 1:] < level).sum(axis=1), last)
-            start, end = cumulated[rows, at], cumulated[rows, at + 1]
+            at = (known[:, 1:-1] < level).sum(axis=1)
+            start, end = known[rows, at], known[rows, at + 1]
             within = np.clip((level - start) / np.maximum(end - start, 1e-12), 0, 1)
-            found[:, i] = self._at(below[at] + within * (below[at + 1] - below[at]))
+            found[:, i] = self._at(share[at] + within * (share[at + 1] - share[at]))
         return self._scores(found)
 
     def origin(self, output: int) -> None:
-        """Every quantile is made of all bins."""
+        """Every quantile is made of several cuts."""
 
     def state(self) -> State:
         values = {"levels": list(self.levels), "mean": self.mean, "std": self.std}
-        return State(self.version, values, {"grid": self._grid, "edges": self._edges, "counts": self._counts})
+        return State(self.version, values, {"grid": self._grid, "cuts": self._cuts, "counts": self._counts})
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         head = cls(levels=state.values["levels"])
         head.mean, head.std = float(state.values["mean"]), float(state.values["std"])
-        head._grid, head._edges, head._counts = (
-            np.asarray(state.arrays[name], np.float64) for name in ("grid", "edges", "counts")
+        head._grid, head._cuts, head._counts = (
+            np.asarray(state.arrays[name], np.float64) for name in ("grid", "cuts", "counts")
         )
         return head
