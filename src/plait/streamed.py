@@ -198,7 +198,8 @@ class Streamed(Evidence):
         reader = Reader(stream, schema, sides, CHUNK if light else HEAVY, context.time)
         for source in schema.sources:
             chunks = _Chunks(reader.only(source), context, source.name)
-            rooms[source.name] = rooms[source.name].fit(chunks, context)
+            if source.name not in context.job.known:
+                rooms[source.name] = rooms[source.name].fit(chunks, context)
             lap(f"read {source.name}")
         probe = _read(reader.take(np.arange(min(PROBED, len(stream)))), rooms)
         most = max(PROBED, BYTES * len(probe) // max(1, sum(map(_bytes, probe.sources.values()))))

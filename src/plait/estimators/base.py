@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,11 @@ from plait.estimators.judged import Judging
 from plait.estimators.overall import Overall
 from plait.estimators.targets import as_target, said_in_one_line
 from plait.model import Model, Settings
+from plait.pretraining import Base
 
-__all__ = ["Estimator", "Reading", "Report", "Sides", "as_target", "said_in_one_line"]
+__all__ = ["Estimator", "Pretrained", "Reading", "Report", "Sides", "as_target", "said_in_one_line"]
+
+Pretrained: TypeAlias = Base | str | PathLike[str]
 
 
 class Reading(Framed):
@@ -119,11 +122,15 @@ class Reading(Framed):
         sides: Sides | None,
         progress: Report | None,
         name: object,
+        base: Pretrained | None = None,
     ) -> Self:
         settings, schema = self._settings(), self._schema(X, frame, sides)
+        begun = Base.load(base) if isinstance(base, str | PathLike) else base
+        if begun is not None and self.schema is None:
+            schema = begun.said(schema)
         if self.schema is None and isinstance(name, str) and isinstance(X, pd.DataFrame):
             schema = replace(schema, columns=(*schema.columns, ColumnSpec(name, "target")))
-        self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress)
+        self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress, begun)
         return self
 
     def _settings(self) -> Settings:

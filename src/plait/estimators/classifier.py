@@ -17,7 +17,7 @@ from plait.contracts import Array, Json
 from plait.data.labels import Labels
 from plait.data.schema import Schema
 from plait.errors import ConfigError, DataError
-from plait.estimators.base import Estimator, Report, Sides, said_in_one_line
+from plait.estimators.base import Estimator, Pretrained, Report, Sides, said_in_one_line
 
 __all__ = ["Classifier"]
 
@@ -95,6 +95,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         *,
         sides: Sides | None = None,
         progress: Report | None = None,
+        base: Pretrained | None = None,
     ) -> Self:
         """Fit on a frame of mixed columns.
 
@@ -110,6 +111,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             Long tables behind columns, by name (`plait.data.asof.side`).
         progress
             Called with `plait.contracts.Progress`.
+        base
+            A base of `plait.pretraining`, or where one lies: networks start from it, and rooms of equal sources are
+            taken from it as they are.
 
         Raises
         ------
@@ -130,7 +134,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
         head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
         head.fit(target, weight)
-        self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None))
+        self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base)
         self.classes_ = head.classes
         return self
 

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 
 from plait import registry
 from plait.errors import DataError
-from plait.estimators.base import Estimator, Report, Sides
+from plait.estimators.base import Estimator, Pretrained, Report, Sides
 
 __all__ = ["Regressor"]
 
@@ -35,6 +35,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         *,
         sides: Sides | None = None,
         progress: Report | None = None,
+        base: Pretrained | None = None,
     ) -> Self:
         """Fit on a frame of mixed columns; see `Classifier.fit`. `y` holds ``N`` finite numbers."""
         frame, target = self._start(X, y)
@@ -45,7 +46,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
                 raise DataError("the target is not numeric; use Classifier, or give numbers") from None
         weight = self._weight(sample_weight, len(target))
         head = registry.get("heads", "regression")().fit(target, weight)
-        return self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None))
+        return self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base)
 
     def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Values of shape (N,)."""

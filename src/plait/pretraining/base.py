@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ from plait import artifact, registry
 from plait.contracts import Array, Batch, Batches, Json, Modality, Side, Source, State
 from plait.data.frame import source_columns
 from plait.data.schema import Schema
-from plait.errors import ArtifactError, ConfigError, unknown
+from plait.errors import ArtifactError, ConfigError, SchemaError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +65,36 @@ class Base:
     def sources(self) -> tuple[Source, ...]:
         return self.schema.sources
 
-    def room(self, source: Source) -> Modality | None:
-        """The fitted room of an equal source (name, modality, columns and options), or None."""
-        known = self.rooms.get(source.name)
-        return known if known is not None and known.source == source else None
+    def taken(self, schema: Schema) -> dict[str, Modality]:
+        """Copies of the fitted rooms of equal sources (name, modality, columns, options) in a fit's schema.
+
+        Raises
+        ------
+        SchemaError
+            If there is none, or rows are judged by another time than they were in pretraining.
+        """
+        found = {s.name: copy(self.rooms[s.name]) for s in schema.sources if self._knows(s)}
+        if not found:
+            own, theirs = (", ".join(repr(s.name) for s in each.sources) for each in (self.schema, schema))
+            raise SchemaError(f"the base knows none of the sources {theirs}: it was pretrained on {own}")
+        if schema.time != self.schema.time:
+            raise SchemaError(
+                f"the base was pretrained with time {self.schema.time!r}, and this fit has time {schema.time!r}; give "
+                "both the same"
+            )
+        return found
+
+    def said(self, schema: Schema) -> Schema:
+        """An inferred schema in which columns are what they were in pretraining, where both take them for evidence or
+        leave them out: few rows may look different from many."""
+        known = {spec.name: spec for spec in self.schema.columns if spec.role in ("source", "ignored", "id")}
+        told = (
+            known.get(spec.name, spec) if spec.role in ("source", "ignored", "id") else spec for spec in schema.columns
+        )
+        return replace(schema, columns=tuple(told))
+
+    def _knows(self, source: Source) -> bool:
+        return source.name in self.rooms and self.rooms[source.name].source == source
 
     def vectors(
         self, frame: pd.DataFrame, present: Array | None = None, *, sides: Mapping[str, Side] | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -63,6 +64,8 @@ class Schedule:
     holdout: float = 0.1
     patience: int | None = None
     refit: bool = False
+    base_rate: float = 1.0
+    frozen: int = 0
     deadline: float | None = None
     epsilon: float | None = None
     delta: float | None = None
@@ -106,6 +109,10 @@ class NeuralFusion(Schedule, ABC):
         Epochs without a better loss on those rows after which it stops; None: a third of all, at least 3.
     refit
         Train again on all rows.
+    base_rate
+        Of what a pretrained base gave, its share of the learning rate.
+    frozen
+        Epochs before all others in which what a base gave stands still and the rest learns.
     deadline
         Seconds after which no further epoch begins, or None.
     epsilon, delta
@@ -138,6 +145,7 @@ class NeuralFusion(Schedule, ABC):
             ),
             ("schedule", self.epsilon is None or schedule != "plateau", private),
             ("accumulate", self.epsilon is None or self.accumulate == 1, "with epsilon: rows are read one by one"),
+            ("frozen", self.epsilon is None or not self.frozen, "with epsilon, whose steps it would not count"),
         ):
             if not fits:
                 raise ConfigError(f"{self.name}: {option}={getattr(self, option)!r} cannot stand {why}")
@@ -166,6 +174,8 @@ class NeuralFusion(Schedule, ABC):
                 self.delta is None or (self.epsilon is not None and above_zero(self.delta) and _part(self.delta)),
                 "above 0 and below 1, beside an epsilon; or None",
             ),
+            "base_rate": (above_zero(self.base_rate), "above 0"),
+            "frozen": (count(self.frozen, 0), "0, 1, ..."),
             "deadline": (self.deadline is None or above_zero(self.deadline), "seconds above 0, or None"),
         }
 
@@ -192,6 +202,7 @@ class NeuralFusion(Schedule, ABC):
         from plait.training.history import Judge
         from plait.training.loop import train
         from plait.training.several import objective_of, unlabelled
+        from plait.training.start import start, still
 
         context, head, rooms = evidence.context, evidence.head, evidence.rooms
         inputs = _inputs(rooms, evidence.batches)
@@ -204,6 +215,10 @@ class NeuralFusion(Schedule, ABC):
         else:
             fit_rows = everything
 
+        taken: dict[str, Json] = {}
+        if context.job.base is None and (self.frozen or self.base_rate != 1.0):
+            raise ConfigError(f"{self.name}: frozen and base_rate say nothing without a pretrained base; give one")
+
         def trained(rows: npt.NDArray[np.int64], judge: Judge | None, epochs: int | None, name: str) -> Any:
             own = context.take(rows).within(name)
             config = self.config(epochs)
@@ -211,24 +226,30 @@ class NeuralFusion(Schedule, ABC):
             feed, noise = _feed(_take(inputs, rows), own, config, Masking(self.masking), together)
             with reproducible(own.seed, own.threads):
                 network = build(rooms, head, self.body, self.width)
-            return network, train(
+            learned = partial(
+                train,
                 network,
                 feed,
                 objective_of(head),
-                config,
-                judge=judge,
                 noise=noise,
-                keep=own.keep,
                 report=own.report,
                 seed=own.seed,
                 threads=own.threads,
             )
+            if own.job.base is None:
+                return network, learned(config, judge=judge, keep=own.keep)
+            taken.update(start(network, rooms, own.job.base, self.base_rate))
+            if self.frozen:
+                with still(network):
+                    learned(replace(config, epochs=self.frozen), keep=own.keep.within("head"))
+            return network, learned(config, judge=judge, keep=own.keep)
 
         network, history = trained(fit_rows, judge, None, "network")
         if self.refit and judge is not None:
             network, _ = trained(everything, None, history.best_epoch, "network again")
         unjudged = () if judge is None else unlabelled(head, judge.targets)
-        return FittedNetwork(rooms, head, self, network, {**asdict(history), "unjudged": list(unjudged)})
+        told = {**asdict(history), "unjudged": list(unjudged), "base": taken or None}
+        return FittedNetwork(rooms, head, self, network, told)
 
     def config(self, epochs: int | None = None) -> TrainConfig:
         """How the loop is to train; `epochs` instead of its own."""
@@ -336,7 +357,7 @@ class FittedNetwork(Fitted):
 
     @property
     def noted(self) -> dict[str, Json]:
-        kept = ("best_epoch", "stopped", "privacy")
+        kept = ("best_epoch", "stopped", "privacy", "base")
         told = {name: self.history[name] for name in ("unjudged",) if self.history.get(name)}
         return {self.fusion.name: {**{name: self.history.get(name) for name in kept}, **told}}
 
