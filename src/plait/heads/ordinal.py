@@ -51,7 +51,7 @@ class Ordinal(Head):
         InputError
             If a target is missing or none of the grades, there are fewer than two, or they are text without an order.
         """
-        self._learn(Labels.learn(np.asarray(targets if self.grades is None else self.grades)))
+        self._learn(Labels.learn(targets if self.grades is None else np.asarray(self.grades, object)))
         self._counts = np.bincount(self.encode(targets).astype(np.int64), weight, len(self.classes))
         return self
 
@@ -60,7 +60,9 @@ class Ordinal(Head):
             shown = ", ".join(repr(grade) for grade in labels.classes[:8].tolist())
             raise InputError(f"the grades {shown} are text, whose order is not known; give grades=[...] in order")
         self.labels = labels
-        order = np.arange(len(labels.classes)) if self.grades is None else labels.encode(np.asarray(self.grades))
+        order = (
+            np.arange(len(labels.classes)) if self.grades is None else labels.encode(np.asarray(self.grades, object))
+        )
         self.classes, self._rank = labels.classes[order], np.argsort(order)
         self.outputs = len(order) - 1
 
@@ -129,4 +131,4 @@ def _log_shares(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Log-probabilities of the grades, float64 ``N x K``: of having come so far, and of staying there."""
     stays, goes = -np.logaddexp(0.0, scores), -np.logaddexp(0.0, -scores)
     none = np.zeros((len(scores), 1))
-    return np.concatenate([none, np.cumsum(goes, axis=1)], axis=1) + np.concatenate([stays, none], axis=1)
+    return np.asarray(np.column_stack([none, np.cumsum(goes, axis=1)]) + np.column_stack([stays, none]))

@@ -33,9 +33,9 @@ class Quantile(Head):
     training targets.
 
     Classical learners tell how probable it is that the target lies above each of `CUTS` (distribution regression:
-    Foresi and Peracchi, "The Conditional Distribution of Excess Returns", 1995), the probabilities are sorted where they
-    cross (Chernozhukov, Fernandez-Val and Galichon, "Quantile and Probability Curves Without Crossing", 2010), and quantiles
-    are read off them, with the training targets' own distribution between two cuts.
+    Foresi and Peracchi, "The Conditional Distribution of Excess Returns", 1995). Where the probabilities cross, they
+    are sorted (Chernozhukov, Fernandez-Val and Galichon, "Quantile and Probability Curves Without Crossing", 2010), and
+    quantiles are read off them, with the training targets' own distribution between two cuts.
 
     Parameters
     ----------
@@ -85,9 +85,11 @@ class Quantile(Head):
         self._counts = np.stack([weight.sum() - above, above], axis=1)[kept]
         return self
 
-    def _at(self, levels: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def _at(self, levels: Array | Sequence[float]) -> npt.NDArray[np.float64]:
         """Quantiles of the training targets, standardised."""
-        return np.asarray(np.interp(levels, np.linspace(0, 1, GRID), self._standard(self._grid)), np.float64)
+        return np.asarray(
+            np.interp(np.asarray(levels), np.linspace(0, 1, GRID), self._standard(self._grid)), np.float64
+        )
 
     def _standard(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return (values - self.mean) / self.std
