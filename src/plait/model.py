@@ -49,7 +49,7 @@ from plait.tasks import FittedSeparate, able
 from plait.tasks import restored as restored_fusion
 from plait.threads import threads_of
 
-__all__ = ["Model", "Settings", "seed_of", "single_threaded_blas"]
+__all__ = ["Model", "Settings", "duration", "seed_of", "single_threaded_blas"]
 
 MANY = 256  # rows from which setting thread limits costs nothing beside the work
 UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
@@ -95,7 +95,7 @@ class Settings:
             fusion=str(fusion),
             learner=None if learner is None else str(learner),
             options=options,
-            time_budget=_seconds(time_budget),
+            time_budget=None if time_budget is None else duration(time_budget, "time budget"),
             plan=plan if "parts" in plan else None,
             seed=seed_of(random_state),
             threads=threads_of(n_jobs),
@@ -164,7 +164,7 @@ class Model:
             raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
         if isinstance(frame, Stream):
-            check_fusion(fusion, settings.fusion, settings.learner)
+            check_fusion(fusion, settings.fusion, settings.learner, head)
         taken = {} if base is None else base.taken(schema)
         rooms = {source.name: taken.get(source.name) or registry.room(source)(source) for source in sources}
         read_columns(frame.columns, schema)
@@ -423,13 +423,19 @@ def seed_of(state: int | np.random.RandomState | None) -> int:
     return int(state or 0)
 
 
-def _seconds(budget: float | str | None) -> float | None:
-    """``"90"``, ``"90s"``, ``"3min"``, ``"1.5h"`` or a number of seconds."""
-    if budget is None or isinstance(budget, int | float):
-        return budget
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", budget.lower())
+def duration(given: float | str, what: str) -> float:
+    """``"90"``, ``"90s"``, ``"3min"``, ``"1.5h"`` or a number of seconds.
+
+    Raises
+    ------
+    ConfigError
+        If it is none; `what` it is of is named.
+    """
+    if isinstance(given, int | float):
+        return given
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", given.lower())
     if match is None or (match[2] and match[2] not in UNITS):
-        raise ConfigError(f"time budget {budget!r} is not a duration; write 90, 90s, 3min or 1h")
+        raise ConfigError(f"{what} {given!r} is not a duration; write 90, 90s, 3min or 1h")
     return float(match[1]) * UNITS.get(match[2], 1)
 
 

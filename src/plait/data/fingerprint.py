@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import TypeAlias
 
 import numpy as np
 
-from plait.contracts import Array, Batch, Nested, Ragged
+from plait.contracts import Array, Batch, Nested, Ragged, State
 
 __all__ = ["fingerprint"]
 
+Held: TypeAlias = Array | Ragged | Nested | Batch | State | None
 
-def fingerprint(*held: Array | Ragged | Nested | Batch | None) -> str:
+
+def fingerprint(*held: Held) -> str:
     """BLAKE2b of types, shapes and values, 32 hexadecimal digits; None is a value of its own.
 
     What is missing counts by what stands in its place, so arrays must come out of the same code.
@@ -26,7 +30,7 @@ def fingerprint(*held: Array | Ragged | Nested | Batch | None) -> str:
     return found.hexdigest()
 
 
-def _arrays(held: Array | Ragged | Nested | Batch | None) -> Iterator[Array]:
+def _arrays(held: Held) -> Iterator[Array]:
     if isinstance(held, np.ndarray):
         yield held
     elif isinstance(held, Ragged):
@@ -39,5 +43,10 @@ def _arrays(held: Array | Ragged | Nested | Batch | None) -> Iterator[Array]:
         for name in sorted(held.arrays):
             yield np.array(name)
             yield from _arrays(held.arrays[name])
+    elif isinstance(held, State):
+        yield np.array(json.dumps([held.version, held.values, held.texts], sort_keys=True))
+        for name, inner in sorted([*held.arrays.items(), *held.parts.items()], key=lambda pair: pair[0]):
+            yield np.array(name)
+            yield from _arrays(inner)
     else:
         yield np.array("none")

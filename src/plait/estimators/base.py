@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from plait.contracts import Array, Head, Json, Prediction
+from plait.contracts import FORGETFUL, Array, Head, Json, Keep, Prediction
 from plait.data.frame import extra_columns
 from plait.data.schema import ColumnSpec, Schema
 from plait.errors import DataError, SchemaError
@@ -123,6 +123,7 @@ class Reading(Framed):
         progress: Report | None,
         name: object,
         base: Pretrained | None = None,
+        keep: Keep = FORGETFUL,
     ) -> Self:
         settings, schema = self._settings(), self._schema(X, frame, sides)
         begun = Base.load(base) if isinstance(base, str | PathLike) else base
@@ -130,7 +131,7 @@ class Reading(Framed):
             schema = begun.said(schema)
         if self.schema is None and isinstance(name, str) and isinstance(X, pd.DataFrame):
             schema = replace(schema, columns=(*schema.columns, ColumnSpec(name, "target")))
-        self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress, begun)
+        self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress, begun, keep)
         return self
 
     def _settings(self) -> Settings:

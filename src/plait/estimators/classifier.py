@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from plait import registry
-from plait.contracts import Array, Json
+from plait.contracts import FORGETFUL, Array, Json, Keep
 from plait.data.labels import Labels
 from plait.data.schema import Schema
 from plait.errors import ConfigError, DataError
@@ -96,6 +96,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         sides: Sides | None = None,
         progress: Report | None = None,
         base: Pretrained | None = None,
+        keep: Keep = FORGETFUL,
     ) -> Self:
         """Fit on a frame of mixed columns.
 
@@ -114,6 +115,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         base
             A base of `plait.pretraining`, or where one lies: networks start from it, and rooms of equal sources are
             taken from it as they are.
+        keep
+            Where the fit keeps what it has done (`plait.checkpoints.Checkpoints`): cut off and called again with the
+            same arguments, it goes on as if it had never stopped.
 
         Raises
         ------
@@ -134,7 +138,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
         head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
         head.fit(target, weight)
-        self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base)
+        self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base, keep)
         self.classes_ = head.classes
         return self
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 
 from plait import registry
+from plait.contracts import FORGETFUL, Keep
 from plait.errors import DataError
 from plait.estimators.base import Estimator, Pretrained, Report, Sides
 
@@ -36,6 +37,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         sides: Sides | None = None,
         progress: Report | None = None,
         base: Pretrained | None = None,
+        keep: Keep = FORGETFUL,
     ) -> Self:
         """Fit on a frame of mixed columns; see `Classifier.fit`. `y` holds ``N`` finite numbers."""
         frame, target = self._start(X, y)
@@ -46,7 +48,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
                 raise DataError("the target is not numeric; use Classifier, or give numbers") from None
         weight = self._weight(sample_weight, len(target))
         head = registry.get("heads", "regression")().fit(target, weight)
-        return self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base)
+        return self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base, keep)
 
     def predict(self, X: object, *, sides: Sides | None = None) -> npt.NDArray[np.float64]:
         """Values of shape (N,)."""
