@@ -245,12 +245,11 @@ class Evidence:
 
     def inputs(self, rows: Array) -> dict[str, Batch]:
         """What encoders read of some of the rows."""
-        return {name: self.rooms[name].inputs(batch).take(rows) for name, batch in self.batches.sources.items()}
+        return {name: self.rooms[name].inputs(batch.take(rows)) for name, batch in self.batches.sources.items()}
 
-    def pools(self, rows: Array) -> Pools:
-        """Epochs of some of the rows, whose positions count among these."""
-        whole = Pool(np.arange(len(rows)), self.inputs(rows))
-        return lambda rng, multiple: iter([whole])
+    def pools(self, rows: Array) -> Pools | None:
+        """Epochs of some of the rows, pool by pool; None: they are in memory, and `inputs` tells more."""
+        return None
 
     def within(self, name: str) -> Evidence:
         """The same for a part of the fit that keeps what it does under a name of its own; features are shared."""

@@ -20,6 +20,7 @@ from plait.contracts import (
     Batch,
     Batches,
     Column,
+    Comparing,
     Features,
     FitContext,
     Head,
@@ -29,8 +30,10 @@ from plait.contracts import (
     Nested,
     Progress,
     Ragged,
+    Reducible,
     Side,
     Source,
+    State,
     Streaming,
 )
 from plait.data.faults import Tally
@@ -50,7 +53,7 @@ BYTES = 1 << 28  # of cells as arrays that a sample or pool may take
 PROBED = 64  # rows by which the size of a row is told
 
 
-def check_fusion(fusion: object, name: str, learner: str | None) -> None:
+def check_fusion(fusion: object, name: str, learner: str | None, head: Head) -> None:
     """Before a row is read: can the fusion learn from a stream?
 
     Raises
@@ -58,6 +61,8 @@ def check_fusion(fusion: object, name: str, learner: str | None) -> None:
     ConfigError
         If it cannot; those that can are named.
     """
+    if isinstance(head, Comparing) or (isinstance(head, Reducible) and name == "early"):
+        raise ConfigError(f"a {head.name} target needs all rows in memory, and a stream's are not; give a frame")
     if getattr(fusion, "streams", False):
         return
     learners = [n for n in registry.names("learners") if issubclass(registry.get("learners", n), Streaming)]
@@ -198,8 +203,7 @@ class Streamed(Evidence):
         reader = Reader(stream, schema, sides, CHUNK if light else HEAVY, context.time)
         for source in schema.sources:
             chunks = _Chunks(reader.only(source), context, source.name)
-            if source.name not in context.job.known:
-                rooms[source.name] = rooms[source.name].fit(chunks, context)
+            rooms[source.name] = _fitted(rooms[source.name], chunks, context)
             lap(f"read {source.name}")
         probe = _read(reader.take(np.arange(min(PROBED, len(stream)))), rooms)
         most = max(PROBED, BYTES * len(probe) // max(1, sum(map(_bytes, probe.sources.values()))))
@@ -223,6 +227,11 @@ class Streamed(Evidence):
     @property
     def faults(self) -> list[dict[str, Json]]:
         return self._faults
+
+    def within(self, name: str) -> Streamed:
+        own = copy.copy(self)
+        own.context, own._everyone, own._whole = self.context.within(name), self._everyone.within(name), self
+        return own
 
     def teach(self, learner: Learner, masking: float) -> None:
         """Tune a learner on the sample, then fit it on all rows in chunks, and after them on masked copies."""
@@ -273,6 +282,20 @@ class Streamed(Evidence):
             joined.features.values[own] = known.values[at[own]]
             joined.features.present[own] = known.present[at[own]]
             yield places, joined
+
+
+def _fitted(room: Modality, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Modality:
+    """A room, fitted once, wherever that is kept."""
+    name = room.source.name
+    if name in context.job.known:
+        return room
+    place = context.within("rooms").within(name)
+    return place.once(
+        f"reading {name}",
+        lambda: room.fit(chunks, context),
+        lambda fitted: State(1, parts={"room": fitted.state()}),
+        lambda state: type(room).from_state(room.source, state.parts["room"]),
+    )
 
 
 class _Taught:

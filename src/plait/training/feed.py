@@ -107,7 +107,10 @@ class Held:
         return -(-self.rows // self.batch_size) if self.noise is None else max(1, round(1 / self.noise.rate))
 
     def epoch(self, number: int, epochs: int, skip: int = 0) -> Iterator[Mini]:
-        rng = self.context.rng(f"epoch {number}")
+        return self.drawn(number, epochs, self.context.rng(f"epoch {number}"), skip)
+
+    def drawn(self, number: int, epochs: int, rng: np.random.Generator, skip: int = 0) -> Iterator[Mini]:
+        """The mini-batches of an epoch as `rng` draws them."""
         shares = self.masking.shares(number, epochs, tuple(self.inputs))
         seen = dict(zip(self.inputs, hide(self.present, shares, rng).T, strict=True))
         masked = {source: batch.mask(seen[source]) for source, batch in self.inputs.items()}

@@ -29,7 +29,6 @@ from plait.contracts import (
     State,
     Traceable,
 )
-from plait.data.splits import holdout
 from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
 from plait.training.masking import Masking
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from plait.network import Network
-    from plait.training.feed import Held
+    from plait.training.feed import Feed
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
@@ -66,6 +65,7 @@ class Schedule:
     refit: bool = False
     base_rate: float = 1.0
     frozen: int = 0
+    shard: bool | Literal["auto"] = "auto"
     deadline: float | None = None
     epsilon: float | None = None
     delta: float | None = None
@@ -113,6 +113,9 @@ class NeuralFusion(Schedule, ABC):
         Of what a pretrained base gave, its share of the learning rate.
     frozen
         Epochs before all others in which what a base gave stands still and the rest learns.
+    shard
+        Whether processes that train together (`plait.training.team`) divide the weights among them; ``"auto"``: those
+        of large networks.
     deadline
         Seconds after which no further epoch begins, or None.
     epsilon, delta
@@ -176,6 +179,7 @@ class NeuralFusion(Schedule, ABC):
             ),
             "base_rate": (above_zero(self.base_rate), "above 0"),
             "frozen": (count(self.frozen, 0), "0, 1, ..."),
+            "shard": (self.shard in (True, False, "auto"), "True, False or 'auto'"),
             "deadline": (self.deadline is None or above_zero(self.deadline), "seconds above 0, or None"),
         }
 
@@ -184,6 +188,11 @@ class NeuralFusion(Schedule, ABC):
         """The options that decide what the weights are."""
         trained = {field.name for field in fields(Schedule)}
         return {name: value for name, value in asdict(self).items() if name not in trained}
+
+    @property
+    def streams(self) -> bool:
+        """Whether rows may be streamed to it."""
+        return self.epsilon is None
 
     def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What is asked of the rooms."""
@@ -204,14 +213,13 @@ class NeuralFusion(Schedule, ABC):
         from plait.training.several import objective_of, unlabelled
         from plait.training.start import start, still
 
-        context, head, rooms = evidence.context, evidence.head, evidence.rooms
-        inputs = _inputs(rooms, evidence.batches)
+        context, head, rooms = evidence.everyone, evidence.head, evidence.rooms
         everything = np.arange(len(context))
         judged = self.holdout and self.epsilon is None
-        fit_rows, judge_rows = holdout(context, self.holdout) if judged else (everything, everything[:0])
+        fit_rows, judge_rows = evidence.holdout(self.holdout) if judged else (everything, everything[:0])
         judge = None
         if len(judge_rows) and len(fit_rows) and not unlabelled(head, context.targets[fit_rows]):
-            judge = Judge(head, _take(inputs, judge_rows), context.targets[judge_rows], context.weight[judge_rows])
+            judge = Judge(head, evidence.inputs(judge_rows), context.targets[judge_rows], context.weight[judge_rows])
         else:
             fit_rows = everything
 
@@ -223,7 +231,7 @@ class NeuralFusion(Schedule, ABC):
             own = context.take(rows).within(name)
             config = self.config(epochs)
             together = head.together(own.targets) if isinstance(head, Comparing) else None
-            feed, noise = _feed(_take(inputs, rows), own, config, Masking(self.masking), together)
+            feed, noise = _feed(evidence, rows, own, config, Masking(self.masking), together)
             with reproducible(own.seed, own.threads):
                 network = build(rooms, head, self.body, self.width)
             learned = partial(
@@ -269,6 +277,7 @@ class NeuralFusion(Schedule, ABC):
             patience=self.patience,
             deadline=self.deadline,
             privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta, self.clip),
+            shard=self.shard,
         )
 
     @classmethod
@@ -406,26 +415,27 @@ def _reads_all(optimiser: str) -> bool:
 
 
 def _feed(
-    inputs: Mapping[str, Batch],
+    evidence: Evidence,
+    own: Array,
     context: FitContext,
     config: TrainConfig,
     masking: Masking,
     together: npt.NDArray[np.int64] | None,
-) -> tuple[Held, Noise | None]:
-    """What the loop reads, and the noise that keeps a promise of privacy."""
+) -> tuple[Feed, Noise | None]:
+    """What the loop reads, rows `own` of the evidence, and the noise that keeps a promise of privacy."""
     from plait.training.feed import Held
+    from plait.training.pooled import Pooled
 
     rows, noise = len(context), None
     epochs, batch_size = config.sized(rows)
     if config.privacy is not None:
         rate = min(batch_size, rows) / rows
         noise = Noise.for_steps(config.privacy, rows, rate, epochs * max(1, round(1 / rate)))
-    return Held(inputs, context, batch_size, masking, noise, together), noise
+    pools = evidence.pools(own)
+    if pools is not None:
+        return Pooled(pools, context, batch_size, masking), None
+    return Held(evidence.inputs(own), context, batch_size, masking, noise, together), noise
 
 
 def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
     return {name: rooms[name].inputs(batch) for name, batch in batches.sources.items()}
-
-
-def _take(inputs: Mapping[str, Batch], rows: npt.NDArray[np.int64]) -> dict[str, Batch]:
-    return {source: batch.take(rows) for source, batch in inputs.items()}
