@@ -16,6 +16,7 @@ from plait.data.samples.mixed import mixed
 from plait.data.samples.planted import planted
 from plait.data.samples.ratings import ratings, ratings_oracle
 from plait.data.samples.rings import transfers, transfers_rings
+from plait.data.samples.risks import risks, risks_oracle
 from plait.data.samples.statements import statements, statements_oracle
 from plait.data.samples.voices import voices, voices_oracle
 
@@ -44,6 +45,8 @@ __all__ = [
     "planted",
     "ratings",
     "ratings_oracle",
+    "risks",
+    "risks_oracle",
     "statements",
     "statements_oracle",
     "transfers",
