@@ -73,8 +73,8 @@ class Checkpoints:
 
     @property
     def begun(self) -> bool:
-        """Whether a fit has left something here."""
-        return (self.folder / JOB).is_file()
+        """Whether a fit has done something here."""
+        return self.folder.is_dir() and any(entry.is_dir() for entry in os.scandir(self.folder))
 
     @property
     def due(self) -> bool:
@@ -96,12 +96,13 @@ class Checkpoints:
             If `job.json` cannot be read.
         """
         path, known = self.folder / JOB, dict[str, Json]()
-        if path.is_file():
+        if self.begun or self.folder in self._shared.claimed:
             try:
                 known = dict(json.loads(path.read_text("utf-8")))
             except (OSError, ValueError, TypeError):
                 raise DataError(f"{path} cannot be read; remove {self.folder} to start again") from None
         said: dict[str, Json] = json.loads(json.dumps(asked, default=str))
+        self._shared.claimed.add(self.folder)
         found = [line for name in known.keys() & said.keys() for line in _differences(name, known[name], said[name])]
         if found:
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -186,6 +187,7 @@ class _Shared:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
         self.written = monotonic()
+        self.claimed: set[Path] = set()
         self.closed = False
         self.broken: set[Path] = set()
         self._silent = False

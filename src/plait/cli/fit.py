@@ -34,6 +34,7 @@ from plait.cli.options import (
     names,
     part_options,
 )
+from plait.cli.resume import Every, Kept, Resume
 from plait.cli.screen import Screen, clock
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
@@ -84,6 +85,8 @@ def fit(
     require_fair: RequireFair = None,
     favourable: Favourable = None,
     threshold: Decided = None,
+    resume: Resume = False,
+    checkpoint: Every = "30s",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -107,6 +110,7 @@ def fit(
         "random_state": seed,
     }
     check_folder(output, dry_run)
+    kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
@@ -118,8 +122,8 @@ def fit(
         job.pilot(screen, estimator)
         return
     with screen.progress() as progress:
-        job.fit(estimator, progress)
-    _finish(screen, output, job, estimator, chosen, gate)
+        job.fit(estimator, progress, kept)
+    _finish(screen, output, job, estimator, chosen, gate, kept)
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ class _Job:
 
         pilot(screen, estimator, self.train, self.target_name, self.sides)
 
-    def fit(self, estimator: Classifier | Regressor, progress: Any) -> None:
+    def fit(self, estimator: Classifier | Regressor, progress: Any, kept: Kept) -> None:
         from plait.cli.rows import weight_of
 
         weight = weight_of(self.train, self.schema)
@@ -200,6 +204,7 @@ class _Job:
             weight,
             sides=self.sides,
             progress=progress,
+            keep=kept.held(self.data, self.division, self.calibrate, estimator.time_budget),
         )
         if self.calibrate != "none":
             estimator.calibrate(method=self.calibrate)
@@ -274,6 +279,7 @@ def _finish(
     estimator: Classifier | Regressor,
     chosen: Mapping[str, Any],
     gate: _Gate,
+    kept: Kept,
 ) -> None:
     """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
     from plait.cli.rows import say_faults
@@ -293,6 +299,7 @@ def _finish(
     told = run_record(output, job.data, job.division, job.share, estimator, chosen, evaluation, job.leaks)
     record = {**told, "accepted": not why, "refused": why}
     write_run(output, estimator, record, evaluation, fairness)
+    kept.over()
     written = [REFUSED_MODEL if why else MODEL, "schema.yaml", "run.json"]
     written += ["fairness.json"] if fairness else []
     written += ["evaluation.json and pictures"] if evaluation else []
