@@ -23,6 +23,7 @@ from plait.estimators.judged import Judged
 from plait.estimators.one_task import TaskModel
 from plait.estimators.regressor import Regressor
 from plait.estimators.tasks import Asked, asked_of, known_rows, labels_of, names_of, separated, together
+from plait.metrics.kinds import middle_grade
 from plait.model import Model
 
 __all__ = ["MultiTask"]
@@ -282,5 +283,5 @@ def said(name: str, part: Prediction) -> dict[str, Array]:
     if part.kind == "labels":
         return {f"{name}_{label}": (values[:, i] > 0.5).astype(np.int64) for i, label in enumerate(classes)}
     if part.kind == "grade":
-        return {name: classes[(values.cumsum(axis=1) < 0.5).sum(axis=1).clip(max=len(classes) - 1)]}
+        return {name: classes[middle_grade(values)]}
     return {name: classes[values.argmax(axis=1)]}

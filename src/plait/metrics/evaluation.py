@@ -13,6 +13,7 @@ from plait.metrics import classification
 from plait.metrics.checked import alike, labels_of, scores_of, truth_of
 from plait.metrics.classification import PrCurve, Reliability, RocCurve
 from plait.metrics.intervals import Bootstrap, bootstrap
+from plait.metrics.kinds import OTHER_KINDS, bootstrap_of, kind_of
 from plait.metrics.measures import chosen, measures_of
 from plait.metrics.shown import aligned, between, count, number, plain
 from plait.metrics.weights import as_weight
@@ -80,7 +81,7 @@ class Evaluation:
     n
         Rows judged.
     kind
-        ``"class"`` or ``"value"``.
+        Of the prediction (`plait.contracts.Prediction`).
     classes
         The labels of a class prediction; of two, the second is the positive class.
     figures
@@ -177,9 +178,9 @@ def evaluate(
     Parameters
     ----------
     prediction
-        ``N`` rows of probabilities or values.
+        ``N`` rows of any kind but ``"several"``.
     targets
-        ``N`` labels among ``prediction.classes``, or numbers.
+        ``N`` labels among ``prediction.classes``, or numbers; of other kinds as their head takes them.
     weight
         float64 ``N``, not negative.
     baselines
@@ -206,6 +207,8 @@ def evaluate(
     if MODEL in others:
         raise ConfigError(f"a baseline is called {MODEL!r}, which is the judged prediction's name; rename it")
     named = {MODEL: prediction, **others}
+    if prediction.kind in OTHER_KINDS:
+        return _of_kind(named, targets, weight, groups, resamples, seed)
     truth = truth_of(prediction, targets)
     scores = {name: scores_of(alike(each, prediction, name), len(truth), name) for name, each in named.items()}
     weight = as_weight(weight, len(truth))
@@ -242,6 +245,33 @@ def evaluate(
         notes=tuple(notes),
         threshold=threshold,
         resamples=drawn,
+    )
+
+
+def _of_kind(
+    named: Mapping[str, Prediction],
+    targets: Array,
+    weight: Array | None,
+    groups: Array | None,
+    resamples: int,
+    seed: int,
+) -> Evaluation:
+    """Grades, quantiles, rankings and sets of labels (`plait.metrics.kinds`)."""
+    prediction = named[MODEL]
+    others = {name: alike(each, prediction, name) for name, each in named.items()}
+    kind = kind_of(prediction, targets)
+    found = bootstrap_of(kind, others, as_weight(weight, len(targets)), groups, resamples, seed)
+    undefined = [(name, m) for name, v in found.values.items() for m, x in zip(kind.higher, v, strict=True) if x != x]
+    return Evaluation(
+        n=len(targets),
+        kind=prediction.kind,
+        classes=None if prediction.classes is None else tuple(np.asarray(prediction.classes).tolist()),
+        figures=_figures(kind.higher, found, tuple(name for name in named if name != MODEL)),
+        confusion=None,
+        curves={name: Curves() for name in named},
+        notes=tuple(f"{metric} of {name} undefined: all are alike" for name, metric in undefined),
+        threshold=0.5,
+        resamples=resamples,
     )
 
 
