@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -54,6 +54,10 @@ __all__ = ["fit"]
 
 TASKS = ("classification", "regression")
 
+Kind: TypeAlias = Annotated[
+    str | None, typer.Option(help="classification or regression; by default what the target is.")
+]
+
 
 def fit(
     data: Data,
@@ -66,9 +70,7 @@ def fit(
     ignore: Ignore = None,
     sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; by default what the target is.")
-    ] = None,
+    task: Kind = None,
     fusion: Annotated[str, typer.Option(help="How sources are joined; see `plait list fusions`.")] = "auto",
     learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option of a part.")] = None,
@@ -121,8 +123,7 @@ def fit(
     if output is None or dry_run:
         job.pilot(screen, estimator)
         return
-    with screen.progress() as progress:
-        job.fit(estimator, progress, kept)
+    job.fit(screen, estimator, kept)
     _finish(screen, output, job, estimator, chosen, gate, kept)
 
 
@@ -194,20 +195,22 @@ class _Job:
 
         pilot(screen, estimator, self.train, self.target_name, self.sides)
 
-    def fit(self, estimator: Classifier | Regressor, progress: Any, kept: Kept) -> None:
+    def fit(self, screen: Screen, estimator: Classifier | Regressor, kept: Kept) -> None:
         from plait.cli.rows import weight_of
 
         weight = weight_of(self.train, self.schema)
-        estimator.fit(
-            self.train.drop(columns=self.target_name),
-            self.train[self.target_name],
-            weight,
-            sides=self.sides,
-            progress=progress,
-            keep=kept.held(self.data, self.division, self.calibrate, estimator.time_budget),
-        )
-        if self.calibrate != "none":
-            estimator.calibrate(method=self.calibrate)
+        keep = kept.held(self.data, self.division, self.calibrate, estimator.time_budget)
+        with screen.progress() as progress:
+            estimator.fit(
+                self.train.drop(columns=self.target_name),
+                self.train[self.target_name],
+                weight,
+                sides=self.sides,
+                progress=progress,
+                keep=keep,
+            )
+            if self.calibrate != "none":
+                estimator.calibrate(method=self.calibrate)
 
     def judge(self, estimator: Classifier | Regressor) -> Evaluation | None:
         from plait.cli.rows import weight_of

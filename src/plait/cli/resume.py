@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
 import typer
 
-from plait.contracts import FORGETFUL, Keep
 from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     from plait.checkpoints import Checkpoints
     from plait.cli.screen import Screen
+    from plait.contracts import Keep
     from plait.data.division import Division
 
 __all__ = ["Every", "Kept", "Resume"]
@@ -69,6 +69,7 @@ class Kept:
         ConfigError
             If it is another's.
         """
+        from plait.contracts import FORGETFUL
         from plait.data.read import digest
 
         if self.place is None:
