@@ -105,6 +105,15 @@ KINDS: dict[str, dict[str, str]] = {
         "plateau": "plait.training.schedules:Plateau",
         "steps": "plait.training.schedules:Steps",
     },
+    "balances": {
+        "alternation": "plait.training.balance:Alternation",
+        "modulation": "plait.training.balance:Modulation",
+    },
+    "maskings": {
+        "adaptive": "plait.training.masking:Adaptive",
+        "constant": "plait.training.masking:Masking",
+        "ramp": "plait.training.masking:Ramp",
+    },
     "watchers": {},
     "recipes": {
         "bert_classifier": "plait.recipes:bert_classifier",
@@ -122,6 +131,10 @@ KINDS: dict[str, dict[str, str]] = {
         "isotonic": "plait.calibrators.isotonic:Isotonic",
         "platt": "plait.calibrators.platt:Platt",
         "temperature": "plait.calibrators.temperature:Temperature",
+    },
+    "detectors": {
+        "isolation": "plait.detectors.isolation:Isolation",
+        "reconstruction": "plait.detectors.reconstruction:Reconstruction",
     },
     "desks": {
         "credit": "plait.desks.credit:DESK",

@@ -13,7 +13,7 @@ from plait.errors import PlaitError
 
 __all__ = ["list_parts"]
 
-SET_BY_USERS = ("fusions", "learners", "optimisers", "recipes", "schedules")
+SET_BY_USERS = ("balances", "fusions", "learners", "maskings", "optimisers", "recipes", "schedules")
 
 
 def list_parts(

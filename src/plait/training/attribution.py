@@ -40,7 +40,7 @@ def coalitions(
             for start in range(0, len(asked), COALITIONS):
                 some = asked[start : start + COALITIONS]
                 seen = _seen(values, masks, torch.from_numpy(place[rows[some]]), present[some])
-                found.append((some, network.read(*seen).numpy()))
+                found.append((some, network.read(*seen).float().cpu().numpy()))
     out = np.empty((len(rows), found[0][1].shape[1]), np.float64)
     for some, scores in found:
         out[some] = scores
@@ -70,7 +70,7 @@ def _seen(
     values: list[torch.Tensor], masks: list[torch.Tensor], rows: torch.Tensor, present: npt.NDArray[np.bool_]
 ) -> TokenLists:
     """Tokens of rows, those of absent sources masked; one token stays of a source that no row has."""
-    there = torch.from_numpy(present)
+    there, rows = torch.from_numpy(present).to(masks[0].device), rows.to(masks[0].device)
     stop = [None if there[:, i].any() else 1 for i in range(len(values))]
     return (
         [value[rows, : stop[i]] for i, value in enumerate(values)],

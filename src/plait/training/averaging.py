@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
 from plait.network import Network
 
-__all__ = ["blend", "copied"]
+__all__ = ["averaged", "blend", "copied"]
 
 
 def copied(network: Network) -> dict[str, torch.Tensor]:
@@ -23,3 +24,17 @@ def blend(mean: Mapping[str, torch.Tensor], network: Network, decay: float) -> N
             mean[name].lerp_(value, 1 - decay)
         else:
             mean[name].copy_(value)
+
+
+@contextmanager
+def averaged(network: Network, mean: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """The network with the mean weights, where there are any."""
+    if not mean:
+        yield
+        return
+    own = copied(network)
+    network.load_state_dict(mean)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)

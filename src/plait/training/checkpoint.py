@@ -26,6 +26,7 @@ def saved(training: Training) -> State:
         **counts,
         "losses": training.losses,
         "judged": training.judged,
+        "alone": training.alone,
         "best": training.best,
         "best_epoch": training.best_epoch,
         "rate": training.rate.state(),
@@ -49,6 +50,7 @@ def restored(training: Training, state: State) -> None:
     training.done, training.epoch, training.place = values["done"], values["epoch"], values["place"]
     training.total, training.best, training.best_epoch = values["total"], values["best"], values["best_epoch"]
     training.losses, training.judged = list(values["losses"]), list(values["judged"])
+    training.alone |= {source: list(known) for source, known in values["alone"].items()}
     training.told = dict(values["told"])
     training.rate.restore(values["rate"])
     if training.balance is not None:

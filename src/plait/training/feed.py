@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from plait.contracts import Array, Batch, FitContext
 from plait.network import lengths
-from plait.training.masking import Masking, hide
+from plait.training.masking import ByEpoch, Masks, hide
 from plait.training.private import Noise, draws
 
 __all__ = ["Feed", "Held", "Mini", "grouped_batches", "mini_batches"]
@@ -56,6 +56,8 @@ class Feed(Protocol):
 
     rows: int
     batch_size: int
+    alone: ByEpoch
+    """What the loop knows of each source alone, for the masking."""
 
     @property
     def steps(self) -> int:
@@ -92,12 +94,13 @@ class Held:
         inputs: Mapping[str, Batch],
         context: FitContext,
         batch_size: int,
-        masking: Masking,
+        masking: Masks,
         noise: Noise | None = None,
         together: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.inputs, self.context, self.masking, self.noise = inputs, context, masking, noise
         self.together = together
+        self.alone: ByEpoch = {}
         self.rows, self.batch_size = len(context), min(batch_size, len(context))
         self.size = lengths(inputs)
         self.present = np.stack([batch.present for batch in inputs.values()], axis=1)
@@ -111,7 +114,7 @@ class Held:
 
     def drawn(self, number: int, epochs: int, rng: np.random.Generator, skip: int = 0) -> Iterator[Mini]:
         """The mini-batches of an epoch as `rng` draws them."""
-        shares = self.masking.shares(number, epochs, tuple(self.inputs))
+        shares = self.masking.shares(number, epochs, tuple(self.inputs), self.alone)
         seen = dict(zip(self.inputs, hide(self.present, shares, rng).T, strict=True))
         masked = {source: batch.mask(seen[source]) for source, batch in self.inputs.items()}
         if self.noise is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,8 @@ class History:
     """What happened: mean losses by epoch, the epoch whose weights were kept (1 is the first), and why it ended.
 
     `stopped` is ``"finished"``, ``"early"`` (the judge's loss no longer fell) or ``"deadline"``; `privacy` what a
-    private training spent; `told` the last figures of objective and balance by name.
+    private training spent; `told` the last figures of objective and balance by name; `alone` how far each source alone
+    got (`plait.training.alone`): by source the prior's loss, then that of each epoch.
     """
 
     losses: tuple[float, ...]
@@ -42,3 +43,4 @@ class History:
     stopped: str
     privacy: Spent | None
     told: Mapping[str, float]
+    alone: Mapping[str, Sequence[float]]

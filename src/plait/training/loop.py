@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from math import isfinite
 
 import numpy as np
@@ -16,13 +16,14 @@ from plait.contracts import FORGETFUL, Keep, Progress, unheard
 from plait.errors import PlaitError
 from plait.layers.seeded import reproducible
 from plait.network import Network
-from plait.training.averaging import blend, copied
+from plait.training.alone import Alone
+from plait.training.averaging import averaged, blend, copied
 from plait.training.balance import Balance
 from plait.training.checkpoint import restored, saved
 from plait.training.feed import Feed, Mini
 from plait.training.groups import groups
 from plait.training.history import History
-from plait.training.objective import Objective
+from plait.training.objective import Objective, mean_loss
 from plait.training.private import Noise, noisy_gradients
 from plait.training.schedule import TrainConfig
 from plait.training.sharding import whole
@@ -38,6 +39,7 @@ def train(
     config: TrainConfig,
     *,
     judge: Callable[[Network], float] | None = None,
+    alone: Alone | None = None,
     balance: Balance | None = None,
     noise: Noise | None = None,
     keep: Keep = FORGETFUL,
@@ -52,6 +54,8 @@ def train(
     judge
         From the network to a loss on rows that it does not learn from, asked after each epoch: the weights of the best
         epoch are kept, and training ends when `config.patience` epochs were no better.
+    alone
+        Looks after each epoch at how far each source alone gets, for those who watch and for the feed.
     balance
         Changes gradients after each backward pass, so that no source starves the others.
     noise
@@ -65,7 +69,7 @@ def train(
         If the loss is not finite; rows are named.
     """
     with reproducible(seed, threads):
-        training = Training(network, feed, objective, config, balance=balance, noise=noise)
+        training = Training(network, feed, objective, config, alone=alone, balance=balance, noise=noise)
         with training.team.watched():
             stopped = training.run(judge, keep, report)
             return training.finished(stopped)
@@ -79,11 +83,7 @@ class _Step(nn.Module):
         self.network, self.objective = network, objective
 
     def forward(self, mini: Mini) -> torch.Tensor:
-        device = self.network.source.device
-        targets = torch.from_numpy(mini.targets.astype(np.float32)).to(device)
-        weight = torch.from_numpy(mini.weight.astype(np.float32)).to(device)
-        loss: torch.Tensor = self.objective(self.network, self.network.collate(mini.inputs), targets, weight)
-        return loss
+        return mean_loss(self.network, self.objective, mini)
 
 
 class Training:
@@ -96,6 +96,7 @@ class Training:
         objective: Objective,
         config: TrainConfig,
         *,
+        alone: Alone | None = None,
         balance: Balance | None = None,
         noise: Noise | None = None,
     ) -> None:
@@ -111,6 +112,8 @@ class Training:
         self.done, self.epoch, self.place, self.total = 0, 0, 0, 0.0
         self.losses: list[float] = []
         self.judged: list[float] = []
+        self.looks, self.alone = alone, {} if alone is None else {s: [loss] for s, loss in alone.prior().items()}
+        feed.alone = self.alone
         self.best, self.best_epoch = float("inf"), 0
         self.kept: dict[str, torch.Tensor] = {}
         self.mean = copied(self.network) if config.ema else {}
@@ -174,7 +177,7 @@ class Training:
         self.given.network.to("cpu").eval()
         spent = None if self.noise is None else self.noise.spent(self.done)
         best = self.best_epoch if self.kept else len(self.losses)
-        return History(tuple(self.losses), tuple(self.judged), best, stopped, spent, self.told)
+        return History(tuple(self.losses), tuple(self.judged), best, stopped, spent, self.told, self.alone)
 
     def _gradients(self, mini: Mini) -> float:
         """Gradients of the mean loss of all rows of the team, gathered over the parts of the mini-batch."""
@@ -204,27 +207,16 @@ class Training:
         self.epoch += 1
         self.losses.append(self.total / self.feed.rows)
         self.place, self.total = 0, 0.0
-        if judge is not None:
-            with self._averaged():
-                with self.team.opened(self.shared):
+        with averaged(self.network, self.mean):
+            with self.team.opened(self.shared):
+                if self.looks is not None:
+                    self.told |= self.looks.further(self.network, self.alone, self.team.agreed)
+                if judge is not None:
                     self.judged.append(self.team.agreed(judge(self.network)))
-                if self.judged[-1] < self.best:
-                    self.best, self.best_epoch, self.kept = self.judged[-1], self.epoch, copied(self.network)
-            self.told["judged_loss"] = self.judged[-1]
+                    self.told["judged_loss"] = self.judged[-1]
+            if judge is not None and self.judged[-1] < self.best:
+                self.best, self.best_epoch, self.kept = self.judged[-1], self.epoch, copied(self.network)
         self.rate.heard((self.judged or self.losses)[-1])
-
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The network with the mean weights, where there are any."""
-        if not self.mean:
-            yield
-            return
-        own = copied(self.network)
-        self.network.load_state_dict(self.mean)
-        try:
-            yield
-        finally:
-            self.network.load_state_dict(own)
 
     def _progress(self) -> Progress:
         known = next(reversed(self.judged or self.losses), None)

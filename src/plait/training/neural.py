@@ -31,7 +31,7 @@ from plait.contracts import (
 )
 from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
-from plait.training.masking import Masking
+from plait.training.masking import USUAL, Masks, masking_of
 from plait.training.private import Noise, Privacy
 from plait.training.schedule import Named, TrainConfig
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from plait.network import Network
+    from plait.training.alone import Alone
+    from plait.training.balance import Balance
     from plait.training.feed import Feed
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
@@ -59,7 +61,8 @@ class Schedule:
     accumulate: int = 1
     ema: float = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    masking: float = 0.15
+    masking: float | str | Mapping[str, Json] = USUAL
+    balance: str | Mapping[str, Json] | None = None
     holdout: float = 0.1
     patience: int | None = None
     refit: bool = False
@@ -102,7 +105,11 @@ class NeuralFusion(Schedule, ABC):
     precision
         ``"auto"`` computes in bfloat16 on a GPU, else in ``"float32"``; ``"bfloat16"``.
     masking
-        Chance that a source of a row is hidden in an epoch, 0 to below 1.
+        Chance that a source of a row is hidden in an epoch, 0 to below 1: of all sources, or by source; or a name of
+        ``plait list maskings``, with options or without.
+    balance
+        What keeps a strong source from starving the others, a name of ``plait list balances``, with options or without;
+        or None.
     holdout
         Share of the rows kept for early stopping; 0 trains all epochs on all rows.
     patience
@@ -138,6 +145,8 @@ class NeuralFusion(Schedule, ABC):
     def __post_init__(self) -> None:
         check(self, self.rules())
         optimiser = Named.of("optimisers", self.optimiser).name
+        masking = masking_of(self.masking)
+        _balance_of(self.balance)
         schedule = Named.of("schedules", self.schedule).name
         private = "with epsilon, since it goes by losses that would tell of rows"
         for option, fits, why in (
@@ -147,6 +156,8 @@ class NeuralFusion(Schedule, ABC):
                 f"with {optimiser}: it reads all rows",
             ),
             ("schedule", self.epsilon is None or schedule != "plateau", private),
+            ("masking", self.epsilon is None or masking.name == "constant", private),
+            ("balance", self.epsilon is None or self.balance is None, private),
             ("accumulate", self.epsilon is None or self.accumulate == 1, "with epsilon: rows are read one by one"),
             ("frozen", self.epsilon is None or not self.frozen, "with epsilon, whose steps it would not count"),
         ):
@@ -170,7 +181,6 @@ class NeuralFusion(Schedule, ABC):
             "ema": (_part(self.ema), "0 to below 1"),
             "precision": (self.precision in ("auto", "float32", "bfloat16"), "'auto', 'float32' or 'bfloat16'"),
             "patience": (self.patience is None or count(self.patience), "1, 2, ..., or None"),
-            "masking": (_part(self.masking), "0 to below 1"),
             "holdout": (_part(self.holdout), "0 to below 1"),
             "epsilon": (self.epsilon is None or above_zero(self.epsilon), "above 0, or None"),
             "delta": (
@@ -231,7 +241,7 @@ class NeuralFusion(Schedule, ABC):
             own = context.take(rows).within(name)
             config = self.config(epochs)
             together = head.together(own.targets) if isinstance(head, Comparing) else None
-            feed, noise = _feed(evidence, rows, own, config, Masking(self.masking), together)
+            feed, noise = _feed(evidence, rows, own, config, masking_of(self.masking), together)
             with reproducible(own.seed, own.threads):
                 network = build(rooms, head, self.body, self.width)
             learned = partial(
@@ -239,6 +249,8 @@ class NeuralFusion(Schedule, ABC):
                 network,
                 feed,
                 objective_of(head),
+                alone=None if self.epsilon else _alone(evidence, judge_rows if len(judge_rows) else rows),
+                balance=_balance_of(self.balance),
                 noise=noise,
                 report=own.report,
                 seed=own.seed,
@@ -410,6 +422,25 @@ def _part(value: Any) -> bool:
     return number(value) and value < 1
 
 
+def _balance_of(told: str | Mapping[str, Json] | None) -> Balance | None:
+    if told is None:
+        return None
+    named = Named.of("balances", told)
+    made: Balance = registry.make("balances", named.name, named.options)
+    return made
+
+
+def _alone(evidence: Evidence, rows: npt.NDArray[np.int64]) -> Alone | None:
+    """Some of these rows, to see how far each of several sources gets alone."""
+    from plait.training.alone import ROWS, Alone
+
+    if len(evidence.rooms) < 2:
+        return None
+    context = evidence.everyone
+    some = np.sort(context.rng("rows to look at").permutation(rows)[:ROWS])
+    return Alone(evidence.head, evidence.inputs(some), context.targets[some], context.weight[some])
+
+
 def _reads_all(optimiser: str) -> bool:
     return bool(registry.get("optimisers", optimiser).reads_all)
 
@@ -419,7 +450,7 @@ def _feed(
     own: Array,
     context: FitContext,
     config: TrainConfig,
-    masking: Masking,
+    masking: Masks,
     together: npt.NDArray[np.int64] | None,
 ) -> tuple[Feed, Noise | None]:
     """What the loop reads, rows `own` of the evidence, and the noise that keeps a promise of privacy."""

@@ -6,13 +6,15 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import nn
 
 from plait.contracts import Head
 from plait.network import Network
+from plait.training.feed import Mini
 
-__all__ = ["HeadLoss", "Objective", "Tensors"]
+__all__ = ["HeadLoss", "Objective", "Tensors", "mean_loss"]
 
 Tensors: TypeAlias = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -41,3 +43,11 @@ class HeadLoss(Objective):
 
     def forward(self, network: Network, tensors: Tensors, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return self.head.loss(network(tensors), targets, weight)
+
+
+def mean_loss(network: Network, objective: Objective, mini: Mini) -> torch.Tensor:
+    """The mean loss of a mini-batch, a scalar."""
+    device = network.source.device
+    targets, weight = (torch.from_numpy(each.astype(np.float32)).to(device) for each in (mini.targets, mini.weight))
+    found: torch.Tensor = objective(network, network.collate(mini.inputs), targets, weight)
+    return found

@@ -9,7 +9,7 @@ from itertools import islice
 from plait.contracts import FitContext
 from plait.evidence import Pools
 from plait.training.feed import Held, Mini
-from plait.training.masking import Masking
+from plait.training.masking import ByEpoch, Masks
 
 __all__ = ["Pooled"]
 
@@ -28,9 +28,10 @@ class Pooled:
         As of `plait.training.feed.Held`.
     """
 
-    def __init__(self, pools: Pools, context: FitContext, batch_size: int, masking: Masking) -> None:
+    def __init__(self, pools: Pools, context: FitContext, batch_size: int, masking: Masks) -> None:
         self.pools, self.context, self.masking = pools, context, masking
         self.rows, self.batch_size = len(context), min(batch_size, len(context))
+        self.alone: ByEpoch = {}
 
     @property
     def steps(self) -> int:
@@ -43,5 +44,6 @@ class Pooled:
         rng = self.context.rng(f"epoch {number}")
         for pool in self.pools(rng, self.batch_size):
             held = Held(pool.inputs, self.context.take(pool.rows), self.batch_size, self.masking)
+            held.alone = self.alone
             for mini in held.drawn(number, epochs, rng):
                 yield replace(mini, rows=pool.rows[mini.rows])
