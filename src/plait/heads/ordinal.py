@@ -87,7 +87,7 @@ class Ordinal(Head):
     def module(self, width: int) -> torch.nn.Module:
         from plait.layers.readout import PooledLinear
 
-        return PooledLinear(width, self.prior)
+        return PooledLinear(width, self.prior, alike=True)
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         import torch

@@ -26,13 +26,18 @@ class PooledLinear(nn.Module):
         ``D``.
     prior
         Scores (``K``) of a row of which nothing is known.
+    alike
+        All scores start as one direction. Of steps up a ladder of grades this beat directions of their own and a single
+        one that all share, on 400 and on 2,000 made rows.
     """
 
-    def __init__(self, width: int, prior: Array) -> None:
+    def __init__(self, width: int, prior: Array, *, alike: bool = False) -> None:
         super().__init__()
         self.linear = nn.Linear(width, len(prior))
         nn.init.normal_(self.linear.weight, std=width**-0.5)
         with torch.no_grad():
+            if alike:
+                self.linear.weight.copy_(self.linear.weight[:1].clone().expand_as(self.linear.weight))
             self.linear.bias.copy_(torch.as_tensor(prior, dtype=torch.float32))
 
     def forward(self, tokens_BTD: torch.Tensor, mask_BT: torch.Tensor, pooled_BD: torch.Tensor) -> torch.Tensor:

@@ -12,10 +12,10 @@ import numpy as np
 
 from plait.contracts import Array, Prediction
 from plait.errors import InputError
-from plait.metrics import classification, ordinal, quantile, ranking, regression
+from plait.metrics import classification, multilabel, ordinal, quantile, ranking, regression
 from plait.metrics.checked import labels_of, truth_of
 from plait.metrics.intervals import Bootstrap, Metric, bootstrap
-from plait.metrics.weights import finite, mean
+from plait.metrics.weights import finite
 
 __all__ = ["OTHER_KINDS", "Kind", "bootstrap_of", "kind_of", "middle_grade"]
 
@@ -147,22 +147,26 @@ def _ranking(prediction: Prediction, targets: Array) -> Kind:
 
 
 def _labels(prediction: Prediction, targets: Array) -> Kind:
-    place = {str(label): i for i, label in enumerate(labels_of(prediction))}
-    truth = np.zeros((len(targets), len(place)))
-    for row, cell in enumerate(targets):
+    cells, labels = np.asarray(targets), labels_of(prediction)
+    truth = cells.astype(np.float64) if cells.ndim == 2 else _named(cells, [str(label) for label in labels])
+    higher = {"macro_roc_auc": True, "micro_roc_auc": True, "log_loss": False, "exact": True}
+
+    def figures(targets: Array, scores: Array, weight: Array) -> list[Array]:
+        return [getattr(multilabel, name)(targets, scores, weight) for name in higher]
+
+    return Kind(higher, _together(figures), truth)
+
+
+def _named(cells: Array, labels: Sequence[str]) -> Array:
+    """Lists of names as 0 and 1, float64 ``N x L``; NaN where nothing is known of a row."""
+    place = {label: i for i, label in enumerate(labels)}
+    truth = np.zeros((len(cells), len(place)))
+    for row, cell in enumerate(cells):
+        if cell is None or (isinstance(cell, float) and cell != cell):
+            truth[row] = np.nan
+            continue
         for label in cell:
             if str(label) not in place:
                 raise InputError(f"the label {label!r} of row {row} is not known (the model knows {', '.join(place)})")
             truth[row, place[str(label)]] = 1.0
-
-    def figures(targets: Array, scores: Array, weight: Array) -> list[Array]:
-        eps = np.finfo(np.float64).eps
-        given = np.clip(np.where(targets == 1, scores, 1 - scores), eps, 1 - eps)
-        exact = ((scores > 0.5) == (targets == 1)).all(axis=1)
-        areas = [
-            classification.roc_auc(label.astype(np.int64), told, weight)
-            for label, told in zip(targets.T, scores.T, strict=True)
-        ]
-        return [classification.macro(areas), mean(-np.log(given).mean(axis=1), weight), mean(exact, weight)]
-
-    return Kind({"macro_roc_auc": True, "log_loss": False, "exact": True}, _together(figures), truth)
+    return truth
