@@ -230,6 +230,11 @@ class Evidence:
         return self.context
 
     @property
+    def sample(self) -> Evidence:
+        """What of this is in memory."""
+        return self
+
+    @property
     def faults(self) -> list[dict[str, Json]]:
         """Cells that could not be read, counted."""
         return counted(self.batches.faults)

@@ -44,7 +44,7 @@ from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
 from plait.pretraining import Base
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
-from plait.streamed import Streamed, check_fusion
+from plait.streamed import Reader, Streamed, check_fusion
 from plait.tasks import FittedSeparate, able
 from plait.tasks import restored as restored_fusion
 from plait.threads import threads_of
@@ -201,7 +201,7 @@ class Model:
             "versions": artifact.versions(),
         }
         model = cls(schema, rooms, head, fitted, {**plan, **getattr(fusion, "made", {})}, record)
-        model._evidence = evidence
+        model._evidence = evidence.sample
         return model
 
     def batches(self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None) -> Batches:
@@ -219,6 +219,18 @@ class Model:
             return replace(self.fitted.predict(batches, present), faults=batches.faults)
         with single_threaded_blas():
             return replace(self.fitted.predict(batches, present), faults=batches.faults)
+
+    def predicted(
+        self, stream: Stream, sides: Mapping[str, Side] | None = None, report: Callable[[Progress], None] = unheard
+    ) -> Iterator[tuple[pd.DataFrame, Batches, Prediction]]:
+        """Predict a stream, chunk by chunk: evidence and identifiers, what the rooms read, and what comes of it."""
+        reader = Reader.of(stream, self.schema, sides, self.rooms)
+        for start, frame in reader.frames():
+            batches = self.batches(frame, sides)
+            with single_threaded_blas():
+                prediction = self.fitted.predict(batches)
+            yield frame, batches, replace(prediction, faults=batches.faults)
+            report(Progress("predicting: rows", start + len(frame), len(stream)))
 
     def context(self, frame: pd.DataFrame, targets: Array, weight: npt.NDArray[np.float64]) -> FitContext:
         """What is known of rows that something is to be learned from after the fit; `targets` are labels or values.
@@ -344,6 +356,11 @@ class Model:
             If the files are damaged, hostile, or newer than this version.
         """
         manifest, state = artifact.read(Path(path))
+        return cls.restored(manifest, state, path)
+
+    @classmethod
+    def restored(cls, manifest: Mapping[str, Json], state: State, path: str | Path) -> tuple[Self, dict[str, Json]]:
+        """The model of a file that was read; `path` is for what `load` raises."""
         try:
             schema = Schema.from_json(manifest["schema"])
             head = registry.get("heads", state.values["head"]).from_state(state.parts["head"])

@@ -38,7 +38,7 @@ from plait.contracts import (
     Streaming,
 )
 from plait.data.faults import Tally
-from plait.data.frame import seconds, source_columns
+from plait.data.frame import read_columns, seconds, source_columns
 from plait.data.schema import Schema
 from plait.data.splits import holdout
 from plait.data.stream import CHUNK, Stream
@@ -100,6 +100,19 @@ class Reader:
         self.time = time
         if time is None and schema.time is not None and schema.time in stream.columns:
             self.time = seconds(stream[schema.time], schema.time)  # text has one format in all rows, not in each chunk
+
+    @classmethod
+    def of(
+        cls,
+        stream: Stream,
+        schema: Schema,
+        sides: Mapping[str, Side] | None,
+        rooms: Mapping[str, Modality],
+        time: npt.NDArray[np.float64] | None = None,
+    ) -> Reader:
+        """In chunks that fit the rooms."""
+        read_columns(stream.columns, schema)
+        return cls(stream, schema, sides, CHUNK if all(room.joint for room in rooms.values()) else HEAVY, time)
 
     def __len__(self) -> int:
         return len(self.stream)
@@ -200,8 +213,7 @@ class Streamed(Evidence):
         lap: Callable[[str], None] = lambda stage: None,
     ) -> Self:
         """Fit `rooms` on chunks of the stream, then read it once: presence, faults, and the sample."""
-        light = all(room.joint for room in rooms.values())
-        reader = Reader(stream, schema, sides, CHUNK if light else HEAVY, context.time)
+        reader = Reader.of(stream, schema, sides, rooms, context.time)
         for source in schema.sources:
             chunks = _Chunks(reader.only(source), context, source.name)
             rooms[source.name] = _fitted(rooms[source.name], chunks, context)
@@ -224,6 +236,12 @@ class Streamed(Evidence):
     @property
     def everyone(self) -> FitContext:
         return self._everyone
+
+    @property
+    def sample(self) -> Evidence:
+        held = Evidence(self.batches, self.rooms, self.head, self.context)
+        held._whole = self
+        return held
 
     @property
     def faults(self) -> list[dict[str, Json]]:

@@ -320,7 +320,7 @@ def as_keys(values: Array, present: Array) -> Array:
     return keys
 
 
-def extra_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
+def extra_columns(frame: pd.DataFrame | Stream, schema: Schema) -> tuple[str, ...]:
     """Columns of `frame` that the schema does not know; they are ignored, and the caller says so."""
     known = {spec.name for spec in schema.columns} | {side.key for side in schema.sides}
     return tuple(str(name) for name in frame.columns if name not in known)

@@ -16,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from plait.contracts import FORGETFUL, Array, Head, Json, Keep, Prediction
 from plait.data.frame import extra_columns
 from plait.data.schema import ColumnSpec, Schema
+from plait.data.stream import Stream
 from plait.errors import DataError, SchemaError
 from plait.estimators.calibrated import Calibrating
 from plait.estimators.explained import Explained
 from plait.estimators.framed import Framed, Report, Sides
 from plait.estimators.judged import Judging
 from plait.estimators.overall import Overall
+from plait.estimators.streams import check_rows, gathered
 from plait.estimators.targets import as_target, said_in_one_line
 from plait.model import Model, Settings
 from plait.pretraining import Base
@@ -118,7 +120,7 @@ class Reading(Framed):
         y: Array,
         weight: npt.NDArray[np.float64],
         head: Head,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | Stream,
         sides: Sides | None,
         progress: Report | None,
         name: object,
@@ -129,7 +131,7 @@ class Reading(Framed):
         begun = Base.load(base) if isinstance(base, str | PathLike) else base
         if begun is not None and self.schema is None:
             schema = begun.said(schema)
-        if self.schema is None and isinstance(name, str) and isinstance(X, pd.DataFrame):
+        if self.schema is None and isinstance(name, str) and isinstance(X, pd.DataFrame | Stream):
             schema = replace(schema, columns=(*schema.columns, ColumnSpec(name, "target")))
         self.model_ = Model.fit(frame, y, weight, head, schema, settings, sides, progress, begun, keep)
         return self
@@ -143,11 +145,11 @@ class Reading(Framed):
             random_state=self.random_state,
         )
 
-    def _start(self, X: object, y: object) -> tuple[pd.DataFrame, Array]:
+    def _start(self, X: object, y: object) -> tuple[pd.DataFrame | Stream, Array]:
         """Check `X` and `y` as scikit-learn does; `X` as a frame, `y` one-dimensional."""
         if y is None:
             raise DataError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        frame = self._rows(X, reset=True)
+        frame = self._stream(X) if isinstance(X, Stream) else self._rows(X, reset=True)
         target = as_target(y)
         name = getattr(y, "name", None)
         if name is not None and name in frame.columns:
@@ -175,12 +177,15 @@ class Reading(Framed):
     def prediction(self, X: object, *, sides: Sides | None = None) -> Prediction:
         """What the other verbs are made of: probabilities or values, and the cells that could not be read."""
         check_is_fitted(self)
+        if isinstance(X, Stream):
+            check_rows(X)
+            return gathered([prediction for *_, prediction in self.model_.predicted(X, sides)])
         return self.model_.predict(self._rows(X), sides)
 
     def ignored_columns(self, X: object) -> tuple[str, ...]:
         """Columns of `X` that the model does not know: neither evidence, nor target, nor another role."""
         check_is_fitted(self)
-        return extra_columns(self._rows(X), self.schema_)
+        return extra_columns(X if isinstance(X, Stream) else self._rows(X), self.schema_)
 
 
 class Estimator(Reading, Calibrating, Explained, Judging, Overall):

@@ -18,6 +18,7 @@ from plait.data.labels import Labels
 from plait.data.schema import Schema
 from plait.errors import ConfigError, DataError
 from plait.estimators.base import Estimator, Pretrained, Report, Sides, said_in_one_line
+from plait.estimators.streams import target_of
 
 __all__ = ["Classifier"]
 
@@ -103,9 +104,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         Parameters
         ----------
         X
-            Data frame (pandas, polars, Arrow) or 2-D array of shape (N, F).
+            Data frame (pandas, polars, Arrow) or 2-D array of shape (N, F), or a `plait.data.stream.Stream`: more rows
+            than memory holds.
         y
-            ``N`` labels: str, bool, int.
+            ``N`` labels: str, bool, int; of a stream, the target's column is enough.
         sample_weight
             ``N`` weights, >= 0.
         sides
@@ -124,6 +126,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         InputError
             If the data cannot be fitted: one class, missing or infinite targets, columns that do not fit the schema.
         """
+        X, y = target_of(X, y)
         frame, target = self._start(X, y)
         weight = self._weight(sample_weight, len(target))
         with said_in_one_line():

@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from plait.contracts import Array, Prediction, Side
 from plait.data.faults import counted
 from plait.data.frame import groups_of, seconds
+from plait.data.stream import Stream
 from plait.errors import unknown
+from plait.estimators.streams import check_rows, gathered, target_of
 from plait.estimators.targets import as_target
 from plait.metrics.compare import Paired, compare
 from plait.metrics.evaluation import Evaluation, evaluate
@@ -54,7 +56,7 @@ class Judged:
 
     prediction: Prediction
     targets: Array
-    frame: pd.DataFrame
+    frame: pd.DataFrame | Stream
     weight: npt.NDArray[np.float64] | None
     groups: npt.NDArray[np.int64] | None
     present: npt.NDArray[np.bool_]
@@ -151,6 +153,22 @@ class Judged:
         return self.frame[name].to_numpy()
 
 
+def _said(
+    model: Model, frame: pd.DataFrame | Stream, sides: Mapping[str, Side] | None
+) -> tuple[Prediction, npt.NDArray[np.bool_], Callable[[], Mapping[str, Prediction]]]:
+    """What a model says of rows, which sources they have, and what its baselines say of them, once they are asked."""
+    if not isinstance(frame, Stream):
+        batches = model.batches(frame, sides)
+        with single_threaded_blas():
+            prediction = model.fitted.predict(batches)
+        return replace(prediction, faults=batches.faults), batches.present, cache(lambda: model.baselines(batches))
+    check_rows(frame)
+    told = [(said, read.present, model.baselines(read)) for _, read, said in model.predicted(frame, sides)]
+    predictions, present, others = zip(*told, strict=True)
+    baselines = {name: gathered([part[name] for part in others]) for name in others[0]}
+    return gathered(predictions), np.concatenate(present), lambda: baselines
+
+
 class Judging:
     """The part of an estimator that is judged; the estimator gives the fitted model and reads rows."""
 
@@ -184,22 +202,21 @@ class Judging:
             If rows cannot be read, targets are missing, or lengths differ.
         """
         check_is_fitted(self)
-        model, frame = self._fitted_model(), self._rows(X)
-        batches = model.batches(frame, sides)
+        X, y = target_of(X, y)
+        model, frame = self._fitted_model(), X if isinstance(X, Stream) else self._rows(X)
+        prediction, present, baselines = _said(model, frame, sides)
         roles = model.schema.time, model.schema.label_time
         group = model.schema.group
-        with single_threaded_blas():
-            prediction = model.fitted.predict(batches)
         return Judged(
-            prediction=replace(prediction, faults=batches.faults),
+            prediction=prediction,
             targets=as_target(y),
             frame=frame,
             weight=None if sample_weight is None else self._weight(sample_weight, len(frame)),
             groups=groups_of(frame, group if group in frame.columns else None),
-            present=batches.present,
-            sources=tuple(batches.sources),
+            present=present,
+            sources=tuple(model.rooms),
             times=tuple(name for name in roles if name is not None and name in frame.columns),
-            baselines=cache(lambda: model.baselines(batches)),
+            baselines=baselines,
             seed=int(model.record["seed"]),
         )
 

@@ -12,6 +12,7 @@ from plait import registry
 from plait.contracts import FORGETFUL, Keep
 from plait.errors import DataError
 from plait.estimators.base import Estimator, Pretrained, Report, Sides
+from plait.estimators.streams import target_of
 
 __all__ = ["Regressor"]
 
@@ -40,6 +41,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
         keep: Keep = FORGETFUL,
     ) -> Self:
         """Fit on a frame of mixed columns; see `Classifier.fit`. `y` holds ``N`` finite numbers."""
+        X, y = target_of(X, y)
         frame, target = self._start(X, y)
         if target.dtype.kind not in "biuf":
             try:
