@@ -31,8 +31,10 @@ def scores_of(prediction: Prediction, rows: int, name: str = "model") -> Array:
     Raises
     ------
     InputError
-        If there are not `rows` of them, or they are not numbers (classes: within 0..1 and summing to 1).
+        If there are not `rows` of them, or they are not numbers (classes: within 0..1 and summing to 1), or the
+        prediction is of neither classes nor values.
     """
+    _plain(prediction)
     values = finite(prediction.values, rows, f"predictions of {name!r}")
     if prediction.kind == "value":
         return values
@@ -51,8 +53,10 @@ def truth_of(prediction: Prediction, targets: Array) -> Array:
     Raises
     ------
     InputError
-        If targets are not one column, are missing, of no known class, or no finite numbers.
+        If targets are not one column, are missing, of no known class, or no finite numbers, or the prediction is of
+        neither classes nor values.
     """
+    _plain(prediction)
     targets = np.asarray(targets)
     if targets.ndim != 1:
         raise InputError(f"targets have shape {targets.shape}; give one column")
@@ -77,6 +81,11 @@ def positive(prediction: Prediction, targets: Array, what: str) -> tuple[npt.NDA
         raise InputError(f"{what} is of two classes, but the model predicts {told}")
     truth = truth_of(prediction, targets)
     return truth == 1, scores_of(prediction, len(truth))
+
+
+def _plain(prediction: Prediction) -> None:
+    if prediction.kind not in ("class", "value"):
+        raise InputError(f"this is for predictions of classes or values, but the model predicts {prediction.kind!r}")
 
 
 def _class_index(targets: Array, prediction: Prediction) -> Array:
