@@ -13,10 +13,11 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from plait import registry
-from plait.contracts import Array, Composite, Json, Prediction
+from plait.contracts import FORGETFUL, Array, Composite, Json, Keep, Prediction
 from plait.data.schema import ColumnSpec, Schema
+from plait.data.stream import Stream
 from plait.errors import ConfigError, DataError, SchemaError, unknown
-from plait.estimators.base import Reading, Report, Sides
+from plait.estimators.base import Pretrained, Reading, Report, Sides
 from plait.estimators.classifier import Classifier
 from plait.estimators.evaluations import Evaluations, judged
 from plait.estimators.judged import Judged
@@ -100,6 +101,8 @@ class MultiTask(Reading):
         *,
         sides: Sides | None = None,
         progress: Report | None = None,
+        base: Pretrained | None = None,
+        keep: Keep = FORGETFUL,
     ) -> Self:
         """Fit on a frame of mixed columns, or on several that share some.
 
@@ -115,8 +118,8 @@ class MultiTask(Reading):
             ``N`` weights, >= 0 (of the rows of all frames, one after the other).
         sides
             Long tables behind columns, by name.
-        progress
-            Called with `plait.contracts.Progress`.
+        progress, base, keep
+            As of `Classifier.fit`.
 
         Raises
         ------
@@ -134,9 +137,7 @@ class MultiTask(Reading):
         told = labels_of(labels)
         head = registry.get("heads", "several")(asked_of(self.targets, labels), self.weights)
         head.fit(told, weight)
-        settings = self._settings()
-        schema = self._aimed(self._schema(evidence, frame, sides), names_of(self.targets))
-        self.model_ = Model.fit(frame, told, weight, head, schema, settings, sides, progress)
+        self._fit(evidence, told, weight, head, frame, sides, progress, None, base, keep)
         self.model_.reference_learners = ("linear",)
         counts = {name: len(known_rows(told[:, i])) for i, name in enumerate(head.members)}
         kinds = {name: said["head"] for name, said in head.asked.items()}
@@ -248,8 +249,9 @@ class MultiTask(Reading):
             return together(X, Y, self.targets)
         return separated(X, Y, self.targets)
 
-    def _aimed(self, schema: Schema, targets: Sequence[str]) -> Schema:
+    def _schema(self, X: object, frame: pd.DataFrame | Stream, sides: Sides | None) -> Schema:
         """The schema with the targets, and no others."""
+        schema, targets = super()._schema(X, frame, sides), names_of(self.targets)
         roles = {spec.name: spec.role for spec in schema.columns}
         if strangers := sorted(set(schema.targets) - set(targets)):
             raise SchemaError(f"the schema has {strangers[0]!r} as a target, of which the model knows nothing")
