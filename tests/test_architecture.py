@@ -27,7 +27,7 @@ LEVELS: tuple[set[str], ...] = (
     {"registry"},
     {"data", "layers", "metrics", "calc", "threads", "watchers"},
     {"media", "classical"},
-    {"modalities", "learners", "heads", "embedders", "calibrators"},
+    {"modalities", "learners", "detectors", "heads", "embedders", "calibrators"},
     {"network", "evidence"},
     {"streamed"},
     {"training", "stacking", "tasks", "calibration", "conformal"},
@@ -44,7 +44,17 @@ LEVELS: tuple[set[str], ...] = (
     {"cli"},
     {"__main__"},
 )
-NO_NEIGHBOURS = {"modalities", "fusion", "heads", "learners", "embedders", "calibrators", "watchers", "desks"}
+NO_NEIGHBOURS = {
+    "modalities",
+    "fusion",
+    "heads",
+    "learners",
+    "detectors",
+    "embedders",
+    "calibrators",
+    "watchers",
+    "desks",
+}
 NO_TORCH = {"errors", "contracts", "registry", "data", "metrics", "calc", "media"}
 APPLY = {"accepts", "transform", "features", "inputs"}
 NOT_IN_APPLY = {"torch", "sklearn", "scipy", "pandas"}
@@ -389,6 +399,7 @@ PROTOCOLS = {
     "readers": contracts.Reader,
     "embedders": contracts.Embedder,
     "calibrators": contracts.Calibrator,
+    "detectors": contracts.Detector,
 }
 
 

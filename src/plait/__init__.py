@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Classifier": "plait.estimators:Classifier",
+    "Detector": "plait.estimators:Detector",
     "MultiTask": "plait.estimators:MultiTask",
     "PlaitError": "plait.errors:PlaitError",
     "Regressor": "plait.estimators:Regressor",
@@ -27,6 +28,7 @@ _WHERE = {
 
 __all__ = [
     "Classifier",
+    "Detector",
     "MultiTask",
     "PlaitError",
     "Regressor",

@@ -40,14 +40,14 @@ def evaluate(
     Metrics with intervals, beside a constant, a linear model and LightGBM fitted on the same training rows.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored, target_of, weight_of
-    from plait.estimators import load
+    from plait.estimators import load_predictor
     from plait.media.decode import running
 
     screen = Screen(as_json)
     check_least(require_fair)
     if favourable is not None and require_fair is None:
         raise ConfigError("--favourable says what --require-fair judges by; give that, too, as in 0.8")
-    estimator = load(model)
+    estimator = load_predictor(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)
     target = target_of(frame, schema)

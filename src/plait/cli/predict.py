@@ -40,12 +40,12 @@ def predict(
     from plait.data.faults import counted
     from plait.data.files import check_file
     from plait.data.read import write_frame
-    from plait.estimators import load
+    from plait.estimators import load_predictor
     from plait.media.decode import running
 
     screen = Screen(as_json)
     check_file(output)
-    estimator = load(model)
+    estimator = load_predictor(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)
     ignored = estimator.ignored_columns(frame)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
+from plait import artifact
 from plait.errors import ArtifactError, ConfigError
 from plait.estimators.classifier import Classifier
+from plait.estimators.detector import Detector
 from plait.estimators.multitask import MultiTask
 from plait.estimators.regressor import Regressor
 from plait.model import Model
 
-__all__ = ["load", "load_one"]
+__all__ = ["load", "load_one", "load_predictor"]
 
 
-def load(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask:
+def load(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask | Detector:
     """Read a saved model back as the estimator it was.
 
     Parameters
@@ -28,7 +31,10 @@ def load(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask:
     ArtifactError
         If the files are damaged, hostile, or newer than this version. Nothing in them is ever executed.
     """
-    model, saved = Model.load(str(path))
+    manifest, state = artifact.read(Path(path))
+    if isinstance(told := manifest.get("estimator"), dict) and told.get("type") == Detector.__name__:
+        return Detector.from_saved(manifest, state)
+    model, saved = Model.restored(manifest, state, str(path))
     kinds: dict[str, type[Classifier] | type[Regressor] | type[MultiTask]] = {
         "Classifier": Classifier,
         "Regressor": Regressor,
@@ -48,15 +54,29 @@ def load(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask:
     return estimator
 
 
+def load_predictor(path: str | PathLike[str]) -> Classifier | Regressor | MultiTask:
+    """Read back a saved model that predicts targets.
+
+    Raises
+    ------
+    ConfigError
+        If it predicts none; those of `load`.
+    """
+    estimator = load(path)
+    if isinstance(estimator, Detector):
+        raise ConfigError(f"{path} finds odd rows and predicts no target; use `plait detect DATA --model {path}`")
+    return estimator
+
+
 def load_one(path: str | PathLike[str]) -> Classifier | Regressor:
     """Read back a saved model of one target.
 
     Raises
     ------
     ConfigError
-        If it is a model of several; those of `load`.
+        If it is a model of several, or of none; those of `load`.
     """
-    estimator = load(path)
+    estimator = load_predictor(path)
     if isinstance(estimator, MultiTask):
         raise ConfigError(
             f"{path} predicts several targets ({', '.join(estimator.targets_)}), and this is about one: in Python, "
