@@ -111,7 +111,7 @@ class Ranking(Head):
 
     def split(self, encoded: Array) -> list[npt.NDArray[np.float64]]:
         """Normal scores of the ranks within groups, equal relevance sharing a rank; NaN where all are equal."""
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
         relevance, group = np.asarray(encoded)[:, 0], _codes(encoded)
         order = np.lexsort((relevance, group))
@@ -123,7 +123,7 @@ class Ranking(Head):
         tie = tie.reshape(-1)
         mean = np.bincount(tie, place) / np.bincount(tie)
         alone = np.bincount(tie)[tie] == size[group]
-        return [np.where(alone, np.nan, norm.ppf((mean[tie] + 0.5) / size[group]))]
+        return [np.where(alone, np.nan, ndtri((mean[tie] + 0.5) / size[group]))]
 
     def joined(self, scores: Sequence[Array]) -> npt.NDArray[np.float64]:
         return np.asarray(scores[0], np.float64)
@@ -151,6 +151,9 @@ def _paired(cells: Array) -> Array:
 
 def _numbered(groups: Array) -> npt.NDArray[np.float64]:
     """Whole numbers that single precision holds as they are, so that parts of the rows agree; others are numbered."""
+    missing = [row for row, group in enumerate(groups.tolist()) if group is None or group != group]
+    if missing:
+        raise InputError(f"the group of {len(missing)} rows is missing (the first is row {missing[0]})")
     try:
         numbers = groups.astype(np.float64)
         if (np.floor(numbers) == numbers).all() and (np.abs(numbers) <= 2**24).all():
