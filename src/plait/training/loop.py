@@ -72,6 +72,8 @@ def train(
         training = Training(network, feed, objective, config, alone=alone, balance=balance, noise=noise)
         with training.team.watched():
             stopped = training.run(judge, keep, report)
+            if keep is not FORGETFUL:
+                training.team.written(saved(training), keep)
             return training.finished(stopped)
 
 
@@ -139,7 +141,6 @@ class Training:
                     self.team.written(saved(self), keep)
             self._judged(judge)
             report(self._progress())
-            self.team.written(saved(self), keep)
         return "finished"
 
     def step(self, mini: Mini) -> float:
