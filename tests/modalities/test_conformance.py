@@ -293,6 +293,20 @@ def test_chunks_make_no_difference(case: Case) -> None:
     same_batch(case.room.inputs(whole), chunked.inputs(parts), tolerance)
 
 
+def test_copies_of_a_room_learn_about_other_targets(case: Case) -> None:
+    batch, others = case.room.transform(case.columns), case.room.transform(case.others)
+    four = replace(case.context, targets=np.arange(ROWS) % 4.0, task="multiclass", outputs=4)
+    plain = copy.copy(case.room).fit_features(batch, case.context)
+    other = copy.copy(case.room)
+    told, later = other.fit_features(batch, four), other.features(others)
+    assert told.names == later.names
+    assert told.values.shape == (ROWS, len(told.names))
+    again = type(other).from_state(case.source, other.state())
+    np.testing.assert_array_equal(again.features(others).values, later.values)
+    np.testing.assert_array_equal(other.fit_features(batch, case.context).values, plain.values)
+    np.testing.assert_array_equal(copy.copy(case.room).fit_features(batch, case.context).values, plain.values)
+
+
 def test_features_need_no_tokens(case: Case) -> None:
     room = case.fit([case.columns], replace(case.context, doors=frozenset({"features"})))
     batch = room.transform(case.others)
