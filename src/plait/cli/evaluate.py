@@ -9,6 +9,7 @@ import typer
 
 from plait.cli.decisions import Amount, Asked, Cost, Decided, Lift, Permutations, SliceBy, check_two
 from plait.cli.gate import Favourable, RequireFair, check_least, refuse
+from plait.cli.multitask import evaluate_several
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -40,7 +41,7 @@ def evaluate(
     Metrics with intervals, beside a constant, a linear model and LightGBM fitted on the same training rows.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored, target_of, weight_of
-    from plait.estimators import load_predictor
+    from plait.estimators import MultiTask, load_predictor
     from plait.media.decode import running
 
     screen = Screen(as_json)
@@ -50,10 +51,15 @@ def evaluate(
     estimator = load_predictor(model)
     schema = estimator.schema_
     frame = rows_of(data, data_folder, encoding, mask_personal)
-    target = target_of(frame, schema)
-    weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
+    if isinstance(estimator, MultiTask):
+        of_one = {"slice-by": slice_by, "cost": cost, "amount": amount, "lift": lift, "permutations": permutations}
+        of_one |= {"threshold": threshold is not None, "require-fair": require_fair is not None}
+        evaluate_several(screen, estimator, frame, tables, pictures, of_one)
+        return
+    target = target_of(frame, schema)
+    weight = weight_of(frame, schema) if schema.weight in frame.columns else None
     check_two(getattr(estimator, "classes_", None), lift=lift, cost=bool(cost), threshold=threshold is not None)
     asked = Asked.of(frame, slice_by, cost, amount, lift, permutations)
     decided = 0.5 if threshold is None else threshold

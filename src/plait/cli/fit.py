@@ -13,6 +13,7 @@ import typer
 
 from plait.cli.decisions import Decided, check_two
 from plait.cli.gate import Favourable, RequireFair, check_least, refuse
+from plait.cli.multitask import Asked, LossWeights, SeveralJob, one_task
 from plait.cli.options import (
     AsJson,
     Data,
@@ -28,14 +29,15 @@ from plait.cli.options import (
     Seed,
     Sensitive,
     SidePaths,
-    Target,
+    Targets,
     Time,
     Weight,
     names,
     part_options,
 )
 from plait.cli.resume import Every, Kept, Resume
-from plait.cli.screen import Screen, clock
+from plait.cli.screen import Screen
+from plait.cli.shown import show_plan, show_schema
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
 
@@ -55,14 +57,24 @@ __all__ = ["fit"]
 TASKS = ("classification", "regression")
 
 Kind: TypeAlias = Annotated[
-    str | None, typer.Option(help="classification or regression; by default what the target is.")
+    list[str] | None,
+    typer.Option(
+        metavar="TASK|NAME=HEAD",
+        help="classification or regression; of several targets a head each, as in loss=quantile.",
+    ),
+]
+Fusion: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="How sources are joined; see `plait list fusions`. By default auto; of several targets attention."
+    ),
 ]
 
 
 def fit(
     data: Data,
     output: Output = None,
-    target: Target = None,
+    target: Targets = None,
     time: Time = None,
     label_time: LabelTime = None,
     group: Group = None,
@@ -71,7 +83,8 @@ def fit(
     sensitive: Sensitive = None,
     schema_file: SchemaFile = None,
     task: Kind = None,
-    fusion: Annotated[str, typer.Option(help="How sources are joined; see `plait list fusions`.")] = "auto",
+    weights: LossWeights = None,
+    fusion: Fusion = None,
     learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option of a part.")] = None,
     time_budget: Annotated[str | None, typer.Option(metavar="3min", help="No part is started after this time.")] = None,
@@ -102,22 +115,20 @@ def fit(
     from plait.report.written import check_folder
 
     screen, tables = Screen(as_json), long_tables(side)
-    chosen = {
-        "fusion": fusion,
-        "learner": learner,
-        "options": part_options(option) or None,
-        "time_budget": time_budget,
-        "plan": None if plan is None else _plan_in(plan),
-        "n_jobs": jobs,
-        "random_state": seed,
-    }
+    chosen = _chosen(fusion, learner, option, time_budget, plan, jobs, seed)
     check_folder(output, dry_run)
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
-    job = _Job.of(data, frame, schema, tables.of(schema), task, calibrate, test, seed)
-    _show_schema(screen, job)
+    chosen["fusion"] = fusion or ("auto" if len(schema.targets) < 2 else "attention")
+    if len(schema.targets) > 1:
+        asked = {"calibrate": calibrate, "require-fair": require_fair, "favourable": favourable, "threshold": threshold}
+        several = SeveralJob.of(data, frame, schema, tables.of(schema), test, seed, Asked(task, weights, asked))
+        several.run(screen, output, chosen, kept, dry_run)
+        return
+    job = _Job.of(data, frame, schema, tables.of(schema), one_task(task, weights), calibrate, test, seed)
+    show_schema(screen, job.data, job.division, job.schema, job.leaks)
     gate = _Gate.of(job, require_fair, favourable, threshold)
     estimator = job.estimator(chosen)
     if output is None or dry_run:
@@ -288,7 +299,7 @@ def _finish(
     from plait.cli.rows import say_faults
     from plait.report.written import MODEL, REFUSED_MODEL, run_record, write_run
 
-    _show_plan(screen, estimator)
+    show_plan(screen, estimator)
     evaluation = job.judge(estimator)
     if evaluation is not None:
         screen.heading("judged on the rows held out")
@@ -311,6 +322,27 @@ def _finish(
     refuse(screen, why)
 
 
+def _chosen(
+    fusion: str | None,
+    learner: str | None,
+    option: list[str] | None,
+    time_budget: str | None,
+    plan: Path | None,
+    jobs: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """What is asked of the estimator."""
+    return {
+        "fusion": fusion,
+        "learner": learner,
+        "options": part_options(option) or None,
+        "time_budget": time_budget,
+        "plan": None if plan is None else _plan_in(plan),
+        "n_jobs": jobs,
+        "random_state": seed,
+    }
+
+
 def _plan_in(path: Path) -> dict[str, Json]:
     try:
         plan = json.loads(path.read_text("utf-8"))["plan"]
@@ -319,33 +351,3 @@ def _plan_in(path: Path) -> dict[str, Json]:
     if not isinstance(plan, dict):
         raise ConfigError(f"--plan {path}: no run.json that can be read, or it holds no plan")
     return plan
-
-
-def _show_schema(screen: Screen, job: _Job) -> None:
-    screen.heading(
-        f"{job.data}: {len(job.train):,} rows to fit"
-        + (f", {len(job.test):,} to judge" if job.test is not None else "")
-    )
-    screen.table(
-        [
-            ("source", "modality", "columns"),
-            *((s.name, s.modality, ", ".join(s.columns)) for s in job.schema.sources),
-        ]
-    )
-    left = [f"{c.name} ({c.role}{': ' + c.why if c.why else ''})" for c in job.schema.columns if c.role != "source"]
-    screen.say("no evidence: " + ", ".join(left))
-    for finding in job.leaks:
-        screen.note(str(finding))
-
-
-def _show_plan(screen: Screen, estimator: Classifier | Regressor) -> None:
-    from plait.cli.rows import say_faults
-
-    plan, record = estimator.plan_, estimator.record_
-    screen.heading(f"{plan['fusion']} fusion, fitted in {clock(sum(record['seconds'].values()))}")
-    if parts := plan.get("parts"):
-        columns = list(dict.fromkeys(key for part in parts for key in part))
-        screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
-    if skipped := plan.get("skipped"):
-        screen.note(f"the time budget left out {', '.join(skipped)}")
-    say_faults(screen, record["faults"])

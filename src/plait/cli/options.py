@@ -27,6 +27,7 @@ __all__ = [
     "Sensitive",
     "SidePaths",
     "Target",
+    "Targets",
     "Time",
     "Weight",
     "keyed",
@@ -53,6 +54,9 @@ MaskPersonal: TypeAlias = Annotated[
 ]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.")]
 Target: TypeAlias = Annotated[str | None, typer.Option(metavar="COLUMN", help="What to predict.")]
+Targets: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--target", metavar="COLUMN", help="What to predict; several: one each time.")
+]
 Time: TypeAlias = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="The moment of a row: past to fit, future to judge.")
 ]

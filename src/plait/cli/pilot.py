@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.contracts import Json, Progress, Side
-    from plait.estimators import Classifier, Regressor
+    from plait.estimators import Classifier, MultiTask, Regressor
 
 __all__ = ["pilot"]
 
@@ -38,7 +38,11 @@ class _Stages:
 
 
 def pilot(
-    screen: Screen, estimator: Classifier | Regressor, train: pd.DataFrame, target: str, sides: Mapping[str, Side]
+    screen: Screen,
+    estimator: Classifier | Regressor | MultiTask,
+    train: pd.DataFrame,
+    target: str | list[str],
+    sides: Mapping[str, Side],
 ) -> None:
     """Fit the plan for all rows on at most 1,000 of them, spread evenly, and multiply; nothing is written."""
     import numpy as np
@@ -58,7 +62,7 @@ def pilot(
     screen.result({"dry_run": True, "sources": sources, "plan": plan, "seconds": told, "estimated_seconds": total})
 
 
-def _plan(estimator: Classifier | Regressor, rows: int) -> dict[str, Json]:
+def _plan(estimator: Classifier | Regressor | MultiTask, rows: int) -> dict[str, Json]:
     """What a fit on so many rows would do, in the form that the argument `plan` takes."""
     from dataclasses import asdict
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plait.cli.multitask import columns_of
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.tables import long_tables
@@ -40,7 +41,7 @@ def predict(
     from plait.data.faults import counted
     from plait.data.files import check_file
     from plait.data.read import write_frame
-    from plait.estimators import load_predictor
+    from plait.estimators import MultiTask, load_predictor
     from plait.media.decode import running
 
     screen = Screen(as_json)
@@ -50,15 +51,16 @@ def predict(
     frame = rows_of(data, data_folder, encoding, mask_personal)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
-    if schema.target in frame.columns:
-        screen.note(f"the target {schema.target!r} is among the columns; it is not read")
+    for target in schema.targets:
+        if target in frame.columns:
+            screen.note(f"the target {target!r} is among the columns; it is not read")
     tables = long_tables(side).of(schema)
     with screen.progress() as report, running(report):
         prediction = estimator.prediction(frame, sides=tables)
     faults = counted(prediction.faults)
     say_faults(screen, faults)
     predicted = _as_frame(prediction, frame, schema)
-    if estimator.model_.conformal is not None:
+    if estimator.model_.conformal is not None and not isinstance(estimator, MultiTask):
         for name, cells in _promised(estimator, frame, prediction, tables).items():
             predicted[name] = cells
     write_frame(predicted, output)
@@ -79,6 +81,8 @@ def _as_frame(prediction: Prediction, frame: pd.DataFrame, schema: Schema) -> pd
 
     carried = [name for name in schema.names("id") if name in frame.columns]
     out = {name: frame[name].to_numpy() for name in carried}
+    if prediction.parts:
+        return pd.DataFrame({**out, **columns_of(prediction)})
     if prediction.classes is None:
         return pd.DataFrame({**out, "prediction": prediction.values})
     probability, classes = prediction.values, prediction.classes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plait.contracts import Json
     from plait.data.division import Division
     from plait.data.findings import Finding
-    from plait.estimators import Classifier, Regressor
+    from plait.estimators import Classifier, MultiTask, Regressor
     from plait.judgement.fairness import FairnessReport
     from plait.metrics.evaluation import Evaluation
 
@@ -50,7 +50,7 @@ def run_record(
     data: Path,
     division: Division,
     share: float,
-    estimator: Classifier | Regressor,
+    estimator: Classifier | Regressor | MultiTask,
     chosen: Mapping[str, Any],
     evaluation: Evaluation | None,
     leaks: Sequence[Finding] = (),
@@ -95,7 +95,7 @@ def run_record(
 
 def write_run(
     folder: Path,
-    estimator: Classifier | Regressor,
+    estimator: Classifier | Regressor | MultiTask,
     record: Mapping[str, Json],
     evaluation: Evaluation | None,
     fairness: FairnessReport | None = None,

@@ -1,0 +1,47 @@
+"""What ``plait fit`` shows of its rows before a fit, and of its plan after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plait.cli.screen import Screen, clock
+
+if TYPE_CHECKING:
+    from plait.data.division import Division
+    from plait.data.findings import Finding
+    from plait.data.schema import Schema
+    from plait.estimators import Classifier, MultiTask, Regressor
+
+__all__ = ["show_plan", "show_schema"]
+
+
+def show_schema(screen: Screen, data: Path, division: Division, schema: Schema, leaks: Sequence[Finding]) -> None:
+    """How many rows there are, what each column is, and what would make figures too good."""
+    held = "" if division.test is None else f", {len(division.test):,} to judge"
+    screen.heading(f"{data}: {len(division.train):,} rows to fit{held}")
+    screen.table(
+        [
+            ("source", "modality", "columns"),
+            *((s.name, s.modality, ", ".join(s.columns)) for s in schema.sources),
+        ]
+    )
+    left = [f"{c.name} ({c.role}{': ' + c.why if c.why else ''})" for c in schema.columns if c.role != "source"]
+    screen.say("no evidence: " + ", ".join(left))
+    for finding in leaks:
+        screen.note(str(finding))
+
+
+def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> None:
+    """What was fitted, how long it took, and which cells could not be read."""
+    from plait.cli.rows import say_faults
+
+    plan, record = estimator.plan_, estimator.record_
+    screen.heading(f"{plan['fusion']} fusion, fitted in {clock(sum(record['seconds'].values()))}")
+    if parts := plan.get("parts"):
+        columns = list(dict.fromkeys(key for part in parts for key in part))
+        screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
+    if skipped := plan.get("skipped"):
+        screen.note(f"the time budget left out {', '.join(skipped)}")
+    say_faults(screen, record["faults"])
