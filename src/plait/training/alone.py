@@ -49,7 +49,7 @@ class Alone:
 
         `agreed` makes one number of those of all processes of a team.
         """
-        told = {}
+        told: dict[str, float] = {}
         for source, error in self(network).items():
             known[source].append(agreed(error))
             told |= {f"alone.{source}": known[source][-1], f"speed.{source}": known[source][-2] - known[source][-1]}

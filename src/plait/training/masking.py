@@ -25,6 +25,10 @@ USUAL = 0.15
 class Masks(Protocol):
     """How often sources are hidden."""
 
+    @property
+    def name(self) -> str:
+        """As it is registered."""
+
     def shares(self, epoch: int, epochs: int, sources: Sequence[str], alone: ByEpoch) -> npt.NDArray[np.float64]:
         """The chance of each present source of a row to be hidden in an epoch (1 is the first): float64 ``S``.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,31 +16,30 @@ from plait.contracts import (
     Array,
     Batch,
     Batches,
+    Between,
     ByColumn,
-    Comparing,
     Contributions,
     Encoder,
-    FitContext,
     Head,
     Json,
     Modality,
+    OneOf,
     Origin,
+    Space,
     State,
     Traceable,
 )
 from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
-from plait.training.masking import USUAL, Masks, masking_of
-from plait.training.private import Noise, Privacy
+from plait.training.masking import USUAL, masking_of
+from plait.training.private import Privacy
 from plait.training.schedule import Named, TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
     from plait.network import Network
-    from plait.training.alone import Alone
     from plait.training.balance import Balance
-    from plait.training.feed import Feed
 
 __all__ = ["FittedNetwork", "NeuralFusion", "Schedule"]
 
@@ -54,7 +52,7 @@ class Schedule:
 
     epochs: int | Literal["auto"] = "auto"
     batch_size: int | Literal["auto"] = "auto"
-    learning_rate: float | Literal["auto"] = "auto"
+    learning_rate: float | Literal["auto", "find"] = "auto"
     optimiser: str | Mapping[str, Json] = "adamw"
     schedule: str | Mapping[str, Json] = "cosine"
     clip: float = 1.0
@@ -92,7 +90,8 @@ class NeuralFusion(Schedule, ABC):
     epochs, batch_size
         ``"auto"``: by the number of rows (`plait.training.schedule.TrainConfig.sized`).
     learning_rate
-        Its peak; ``"auto"``: what is usual of the optimiser.
+        Its peak; ``"auto"``: what is usual of the optimiser; ``"find"``: what a sweep suggests
+        (`plait.training.finder.find`).
     optimiser, schedule
         How gradients become steps and how the rate moves: names of ``plait list optimisers`` and ``schedules``, or a
         name with options, as in ``{"name": "momentum", "nesterov": True}``.
@@ -138,6 +137,12 @@ class NeuralFusion(Schedule, ABC):
 
     name: ClassVar[str]
     any_head: ClassVar[bool] = True
+    space: ClassVar[Space] = {
+        "width": OneOf((32, 64, 128)),
+        "dropout": Between(0.0, 0.4),
+        "learning_rate": Between(0.0003, 0.005, log=True),
+        "masking": Between(0.0, 0.4),
+    }
 
     width: int = 64
     dropout: float = 0.1
@@ -146,7 +151,7 @@ class NeuralFusion(Schedule, ABC):
         check(self, self.rules())
         optimiser = Named.of("optimisers", self.optimiser).name
         masking = masking_of(self.masking)
-        _balance_of(self.balance)
+        self.balancing()
         schedule = Named.of("schedules", self.schedule).name
         private = "with epsilon, since it goes by losses that would tell of rows"
         for option, fits, why in (
@@ -156,6 +161,7 @@ class NeuralFusion(Schedule, ABC):
                 f"with {optimiser}: it reads all rows",
             ),
             ("schedule", self.epsilon is None or schedule != "plateau", private),
+            ("learning_rate", self.epsilon is None or self.learning_rate != "find", private),
             ("masking", self.epsilon is None or masking.name == "constant", private),
             ("balance", self.epsilon is None or self.balance is None, private),
             ("accumulate", self.epsilon is None or self.accumulate == 1, "with epsilon: rows are read one by one"),
@@ -175,7 +181,10 @@ class NeuralFusion(Schedule, ABC):
             "dropout": (_part(self.dropout), "0 to below 1"),
             "epochs": (self.epochs == "auto" or count(self.epochs), "'auto' or 1, 2, ..."),
             "batch_size": (self.batch_size == "auto" or count(self.batch_size), "'auto' or 1, 2, ..."),
-            "learning_rate": (self.learning_rate == "auto" or above_zero(self.learning_rate), "'auto' or above 0"),
+            "learning_rate": (
+                self.learning_rate in ("auto", "find") or above_zero(self.learning_rate),
+                "'auto', 'find' or above 0",
+            ),
             "clip": (above_zero(self.clip), "above 0"),
             "accumulate": (count(self.accumulate), "1, 2, ..."),
             "ema": (_part(self.ema), "0 to below 1"),
@@ -216,14 +225,13 @@ class NeuralFusion(Schedule, ABC):
         PlaitError
             If the loss stops being finite.
         """
-        from plait.layers.seeded import reproducible
-        from plait.network import build
+        from plait.training.fitting import trained
         from plait.training.history import Judge
-        from plait.training.loop import train
-        from plait.training.several import objective_of, unlabelled
-        from plait.training.start import start, still
+        from plait.training.several import unlabelled
 
-        context, head, rooms = evidence.everyone, evidence.head, evidence.rooms
+        context, head = evidence.everyone, evidence.head
+        if context.job.base is None and (self.frozen or self.base_rate != 1.0):
+            raise ConfigError(f"{self.name}: frozen and base_rate say nothing without a pretrained base; give one")
         everything = np.arange(len(context))
         judged = self.holdout and self.epsilon is None
         fit_rows, judge_rows = evidence.holdout(self.holdout) if judged else (everything, everything[:0])
@@ -232,44 +240,20 @@ class NeuralFusion(Schedule, ABC):
             judge = Judge(head, evidence.inputs(judge_rows), context.targets[judge_rows], context.weight[judge_rows])
         else:
             fit_rows = everything
-
-        taken: dict[str, Json] = {}
-        if context.job.base is None and (self.frozen or self.base_rate != 1.0):
-            raise ConfigError(f"{self.name}: frozen and base_rate say nothing without a pretrained base; give one")
-
-        def trained(rows: npt.NDArray[np.int64], judge: Judge | None, epochs: int | None, name: str) -> Any:
-            own = context.take(rows).within(name)
-            config = self.config(epochs)
-            together = head.together(own.targets) if isinstance(head, Comparing) else None
-            feed, noise = _feed(evidence, rows, own, config, masking_of(self.masking), together)
-            with reproducible(own.seed, own.threads):
-                network = build(rooms, head, self.body, self.width)
-            learned = partial(
-                train,
-                network,
-                feed,
-                objective_of(head),
-                alone=None if self.epsilon else _alone(evidence, judge_rows if len(judge_rows) else rows),
-                balance=_balance_of(self.balance),
-                noise=noise,
-                report=own.report,
-                seed=own.seed,
-                threads=own.threads,
-            )
-            if own.job.base is None:
-                return network, learned(config, judge=judge, keep=own.keep)
-            taken.update(start(network, rooms, own.job.base, self.base_rate))
-            if self.frozen:
-                with still(network):
-                    learned(replace(config, epochs=self.frozen), keep=own.keep.within("head"))
-            return network, learned(config, judge=judge, keep=own.keep)
-
-        network, history = trained(fit_rows, judge, None, "network")
+        network, history, began = trained(self, evidence, fit_rows, judge, "network")
         if self.refit and judge is not None:
-            network, _ = trained(everything, None, history.best_epoch, "network again")
+            network, _, began = trained(self, evidence, everything, None, "network again", history.best_epoch)
         unjudged = () if judge is None else unlabelled(head, judge.targets)
-        told = {**asdict(history), "unjudged": list(unjudged), "base": taken or None}
-        return FittedNetwork(rooms, head, self, network, told)
+        told = {**asdict(history), "unjudged": list(unjudged), **began}
+        return FittedNetwork(evidence.rooms, head, self, network, told)
+
+    def balancing(self) -> Balance | None:
+        """What keeps a strong source from starving the others."""
+        if self.balance is None:
+            return None
+        named = Named.of("balances", self.balance)
+        made: Balance = registry.make("balances", named.name, named.options)
+        return made
 
     def config(self, epochs: int | None = None) -> TrainConfig:
         """How the loop is to train; `epochs` instead of its own."""
@@ -279,7 +263,7 @@ class NeuralFusion(Schedule, ABC):
         return TrainConfig(
             epochs=epochs or own,
             batch_size=None if self.batch_size == "auto" else self.batch_size,
-            learning_rate=usual if self.learning_rate == "auto" else self.learning_rate,
+            learning_rate=usual if isinstance(self.learning_rate, str) else self.learning_rate,
             optimiser=named,
             schedule=Named.of("schedules", self.schedule),
             clip=self.clip,
@@ -374,12 +358,17 @@ class FittedNetwork(Fitted):
     @property
     def settings(self) -> dict[str, dict[str, Json]]:
         """As many epochs as were best, on all rows."""
-        return {self.fusion.name: {"epochs": self.history["best_epoch"], "holdout": 0.0}}
+        sweep = self.history.get("sweep")
+        found = {} if sweep is None else {"learning_rate": sweep["suggested"]}
+        return {self.fusion.name: {"epochs": self.history["best_epoch"], "holdout": 0.0, **found}}
 
     @property
     def noted(self) -> dict[str, Json]:
         kept = ("best_epoch", "stopped", "privacy", "base")
         told = {name: self.history[name] for name in ("unjudged",) if self.history.get(name)}
+        told |= {"learning_rate": found["suggested"]} if (found := self.history.get("sweep")) else {}
+        if alone := self.history.get("alone"):
+            told["alone"] = {source: [round(loss, 4) for loss in losses] for source, losses in alone.items()}
         return {self.fusion.name: {**{name: self.history.get(name) for name in kept}, **told}}
 
     def state(self) -> State:
@@ -422,50 +411,8 @@ def _part(value: Any) -> bool:
     return number(value) and value < 1
 
 
-def _balance_of(told: str | Mapping[str, Json] | None) -> Balance | None:
-    if told is None:
-        return None
-    named = Named.of("balances", told)
-    made: Balance = registry.make("balances", named.name, named.options)
-    return made
-
-
-def _alone(evidence: Evidence, rows: npt.NDArray[np.int64]) -> Alone | None:
-    """Some of these rows, to see how far each of several sources gets alone."""
-    from plait.training.alone import ROWS, Alone
-
-    if len(evidence.rooms) < 2:
-        return None
-    context = evidence.everyone
-    some = np.sort(context.rng("rows to look at").permutation(rows)[:ROWS])
-    return Alone(evidence.head, evidence.inputs(some), context.targets[some], context.weight[some])
-
-
 def _reads_all(optimiser: str) -> bool:
     return bool(registry.get("optimisers", optimiser).reads_all)
-
-
-def _feed(
-    evidence: Evidence,
-    own: Array,
-    context: FitContext,
-    config: TrainConfig,
-    masking: Masks,
-    together: npt.NDArray[np.int64] | None,
-) -> tuple[Feed, Noise | None]:
-    """What the loop reads, rows `own` of the evidence, and the noise that keeps a promise of privacy."""
-    from plait.training.feed import Held
-    from plait.training.pooled import Pooled
-
-    rows, noise = len(context), None
-    epochs, batch_size = config.sized(rows)
-    if config.privacy is not None:
-        rate = min(batch_size, rows) / rows
-        noise = Noise.for_steps(config.privacy, rows, rate, epochs * max(1, round(1 / rate)))
-    pools = evidence.pools(own)
-    if pools is not None:
-        return Pooled(pools, context, batch_size, masking), None
-    return Held(evidence.inputs(own), context, batch_size, masking, noise, together), noise
 
 
 def _inputs(rooms: Mapping[str, Modality], batches: Batches) -> dict[str, Batch]:
