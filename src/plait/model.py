@@ -204,6 +204,18 @@ class Model:
         model._evidence = evidence.sample
         return model
 
+    def training_rows(self) -> Evidence:
+        """What this was fitted on, as far as it is in memory.
+
+        Raises
+        ------
+        DataError
+            If it is not at hand: the model was saved, or sent elsewhere.
+        """
+        if self._evidence is None:
+            raise DataError("the training rows are not kept in a saved model; fit it here")
+        return self._evidence
+
     def batches(self, frame: pd.DataFrame, sides: Mapping[str, Side] | None = None) -> Batches:
         """Cells of any rows to arrays, by the rooms of this model."""
         columns = source_columns(frame, self.schema, sides)

@@ -65,6 +65,7 @@ from plait.contracts.parts import (
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
 from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
+from plait.contracts.spaces import Between, OneOf, Space
 
 __all__ = [
     "FORGETFUL",
@@ -73,6 +74,7 @@ __all__ = [
     "Asked",
     "Batch",
     "Batches",
+    "Between",
     "ByColumn",
     "Calibrator",
     "Column",
@@ -99,6 +101,7 @@ __all__ = [
     "Learner",
     "Modality",
     "Nested",
+    "OneOf",
     "Operation",
     "Origin",
     "Origins",
@@ -119,6 +122,7 @@ __all__ = [
     "Rows",
     "Side",
     "Source",
+    "Space",
     "Sparse",
     "State",
     "Streaming",

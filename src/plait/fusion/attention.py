@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from plait.classical.options import count
+from plait.contracts import Between, Space
 from plait.training.neural import NeuralFusion, Rule
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Attention(NeuralFusion):
     """
 
     name: ClassVar[str] = "attention"
+    space: ClassVar[Space] = {**NeuralFusion.space, "layers": Between(1, 4)}
 
     layers: int = 2
     heads: int = 4

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Contributions, Head, Json, Learner, Modality, State, Streaming
+from plait.contracts import Array, Between, Contributions, Head, Json, Learner, Modality, Space, State, Streaming
 from plait.errors import ConfigError
 from plait.evidence import Evidence, Fitted, View
 
@@ -30,6 +30,7 @@ class Early:
     """
 
     name: ClassVar[str] = "early"
+    space: ClassVar[Space] = {"masking": Between(0.0, 0.5)}
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from plait.classical import boosters
 from plait.classical.options import check, count, number, share
 from plait.classical.search import calibrated
-from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, State
+from plait.contracts import Array, Between, Features, FeatureShares, FitContext, Json, Learner, Progress, Space, State
 from plait.data.splits import inner_pairs
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ class Forest(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = False
     accepts_categorical: ClassVar[bool] = True
+    space: ClassVar[Space] = {
+        "leaf_rows": Between(2, 100, log=True),
+        "leaves": Between(16, 1024, log=True),
+        "feature_share": Between(0.1, 1.0),
+        "row_share": Between(0.3, 0.9),
+    }
 
     def __init__(
         self,

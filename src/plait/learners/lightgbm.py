@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from plait.classical import boosters
 from plait.classical.options import check, count, number, share
-from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, State
+from plait.contracts import Array, Between, Features, FeatureShares, FitContext, Json, Learner, Space, State
 from plait.data.splits import inner_pairs
 from plait.metrics.shifted import shifted_loss
 
@@ -54,6 +54,13 @@ class LightGBM(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = False
     accepts_categorical: ClassVar[bool] = True
+    space: ClassVar[Space] = {
+        "learning_rate": Between(0.01, 0.1, log=True),
+        "leaves": Between(4, 64, log=True),
+        "feature_share": Between(0.2, 1.0),
+        "row_share": Between(0.4, 1.0),
+        "l2": Between(0.1, 30.0, log=True),
+    }
 
     def __init__(
         self,

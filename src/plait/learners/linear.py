@@ -17,7 +17,7 @@ from plait.classical.options import above_zero, check, count
 from plait.classical.scale import Scale
 from plait.classical.search import downhill
 from plait.classical.shares import linear_shares
-from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, State
+from plait.contracts import Array, Between, Features, FeatureShares, FitContext, Json, Learner, Progress, Space, State
 from plait.data.splits import inner_pairs
 from plait.metrics.shifted import shifted_loss
 
@@ -47,6 +47,7 @@ class Linear(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = True
     accepts_categorical: ClassVar[bool] = False
+    space: ClassVar[Space] = {"strength": Between(0.001, 10.0, log=True)}
 
     def __init__(self, *, strength: float | None = None, iterations: int = 200) -> None:
         self.strength = strength

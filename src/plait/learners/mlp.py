@@ -13,7 +13,20 @@ import numpy.typing as npt
 from plait.classical.options import above_zero, check, count, number
 from plait.classical.scale import Scale
 from plait.classical.shares import owners
-from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, Sparse, State
+from plait.contracts import (
+    Array,
+    Between,
+    Features,
+    FeatureShares,
+    FitContext,
+    Json,
+    Learner,
+    OneOf,
+    Progress,
+    Space,
+    Sparse,
+    State,
+)
 from plait.data.splits import holdout
 from plait.metrics.shifted import shifted_loss
 
@@ -63,6 +76,12 @@ class MLP(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = True
     accepts_categorical: ClassVar[bool] = False
+    space: ClassVar[Space] = {
+        "hidden": OneOf(([64], [128], [256], [128, 64])),
+        "dropout": Between(0.0, 0.6),
+        "learning_rate": Between(0.0003, 0.01, log=True),
+        "weight_decay": Between(0.0001, 0.1, log=True),
+    }
 
     def __init__(
         self,

@@ -14,7 +14,20 @@ from plait.classical.options import above_zero, check, count, number
 from plait.classical.scale import Scale
 from plait.classical.search import calibrated, downhill
 from plait.classical.shares import linear_shares, owners
-from plait.contracts import Array, Features, FeatureShares, FitContext, Json, Learner, Progress, Sparse, State
+from plait.contracts import (
+    Array,
+    Between,
+    Features,
+    FeatureShares,
+    FitContext,
+    Json,
+    Learner,
+    OneOf,
+    Progress,
+    Space,
+    Sparse,
+    State,
+)
 from plait.data.splits import inner_pairs
 
 if TYPE_CHECKING:
@@ -59,6 +72,7 @@ class SVM(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = True
     accepts_categorical: ClassVar[bool] = False
+    space: ClassVar[Space] = {"kernel": OneOf(("linear", "nystroem")), "strength": Between(0.001, 10.0, log=True)}
 
     def __init__(
         self,
