@@ -122,8 +122,8 @@ def run(seed: int) -> Report:
         tuple(figures),
         (
             f"Each model is the mean of {SEEDS} seeds' errors; intervals are of calls drawn again.",
-            "linear: least squares on the four past volatilities. all sources: MultiTask over the classical door: early "
-            "fusion, a LightGBM a target on shared features, so that one model of four targets is four models of one. "
+            "linear: least squares on the four past volatilities. all sources: MultiTask over the classical door, a "
+            "LightGBM a target on shared features, so that one model of four targets is four models of one.",
             "The networks (attention) tell what sharing a body does.",
         ),
     )
