@@ -168,12 +168,13 @@ def test_only_rooms_that_learn_from_labels_are_kept_apart(early: dict[str, Model
 
 def test_a_problem_has_only_the_rows_that_it_is_asked_of() -> None:
     frame, latent = rows(200)
+    frame = frame[["income", "debt"]]
     matrix = np.stack([latent > 0, latent > 1], axis=1).astype(float)
     odd = np.arange(200) % 2 == 1
     matrix[odd, 1] = np.nan
     half, whole = fit("multilabel", "early", frame[~odd], matrix[~odd]), fit("multilabel", "early", frame, matrix)
     scores = [model.fitted.score(view(whole, frame))[:, 1] for model in (half, whole)]
-    assert np.corrcoef(*scores)[0, 1] > 0.98  # rooms saw other rows, the label's learner the same
+    np.testing.assert_allclose(*scores)  # the other label had twice as many
 
 
 def test_of_a_single_answer_the_prior_is_told() -> None:

@@ -217,7 +217,7 @@ class Table:
 
     def fit_features(self, batch: Batch, context: FitContext) -> Features:
         """Features of the training rows; mean targets come from the rows of other folds."""
-        if _means_of(context) != self._outputs:  # another target than the room was fitted for
+        if self._categories and _means_of(context) != self._outputs:  # another target than the room was fitted for
             self._settle(self._numbers, self._categories, _means_of(context))
         folds = inner_folds(context) if context.folds is None else context.folds
         targets = context.targets[:, None]
