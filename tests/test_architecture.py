@@ -25,7 +25,7 @@ LEVELS: tuple[set[str], ...] = (
     {"errors"},
     {"contracts"},
     {"registry"},
-    {"data", "layers", "metrics", "calc", "threads", "watchers"},
+    {"data", "layers", "metrics", "calc", "threads", "watchers", "watched"},
     {"media", "classical"},
     {"modalities", "learners", "detectors", "heads", "embedders", "calibrators"},
     {"network", "evidence"},
@@ -400,6 +400,7 @@ PROTOCOLS = {
     "embedders": contracts.Embedder,
     "calibrators": contracts.Calibrator,
     "detectors": contracts.Detector,
+    "watchers": contracts.Watcher,
 }
 
 

@@ -114,7 +114,11 @@ KINDS: dict[str, dict[str, str]] = {
         "constant": "plait.training.masking:Masking",
         "ramp": "plait.training.masking:Ramp",
     },
-    "watchers": {},
+    "watchers": {
+        "jsonl": "plait.watchers.jsonl:Jsonl",
+        "mlflow": "plait.watchers.mlflow:MLflow",
+        "tensorboard": "plait.watchers.tensorboard:TensorBoard",
+    },
     "recipes": {
         "bert_classifier": "plait.recipes:bert_classifier",
         "conv1d_columns": "plait.recipes:conv1d_columns",

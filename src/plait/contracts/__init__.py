@@ -62,6 +62,7 @@ from plait.contracts.parts import (
     Reducible,
     Streaming,
     Traceable,
+    Watcher,
 )
 from plait.contracts.shares import Contributions, FeatureShares, Origin, Origins
 from plait.contracts.shown import Exhibit, Form, Place, PlaceKind
@@ -129,6 +130,7 @@ __all__ = [
     "Task",
     "Tokens",
     "Traceable",
+    "Watcher",
     "asked",
     "asks",
     "unheard",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -276,7 +277,8 @@ class Tokens:
 class Progress:
     """One report of a long job: `done` of `total` steps of `stage`, with the last `metric` if there is one.
 
-    `metrics` are all figures of the moment by name (losses, rates, norms of gradients), for those who watch.
+    `metrics` are all figures of the moment by name (losses, rates, norms of gradients), for those who watch, and `part`
+    is the place of the part of the fit that reports (``"attention/network"``), empty for the whole.
     """
 
     stage: str
@@ -284,10 +286,16 @@ class Progress:
     total: int
     metric: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    part: str = ""
 
 
 def unheard(progress: Progress) -> None:
     """Report to nobody."""
+
+
+def heard_of(part: str, report: Callable[[Progress], None], progress: Progress) -> None:
+    """Report what happened in a part of the fit."""
+    report(replace(progress, part=f"{part}/{progress.part}" if progress.part else part))
 
 
 @dataclass(frozen=True)
@@ -349,8 +357,9 @@ class FitContext:
         return cls(np.zeros(rows), "regression", 0, np.ones(rows), **known)
 
     def within(self, name: str) -> FitContext:
-        """The same context for a part of the fit that keeps what it does under a name of its own."""
-        return replace(self, job=replace(self.job, keep=self.keep.within(name)))
+        """The same context for a part of the fit that keeps what it does, and reports, under a name of its own."""
+        report = self.report if self.report is unheard else partial(heard_of, name, self.report)
+        return replace(self, job=replace(self.job, keep=self.keep.within(name), report=report))
 
     def once(
         self, what: str, make: Callable[[], Done], to: Callable[[Done], State], back: Callable[[State], Done]

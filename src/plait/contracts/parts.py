@@ -18,6 +18,7 @@ from plait.contracts.crossing import (
     Items,
     Json,
     Prediction,
+    Progress,
     Source,
     State,
     Task,
@@ -27,6 +28,8 @@ from plait.contracts.shares import FeatureShares, Origins
 from plait.contracts.shown import Exhibit, Place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "Reducible",
     "Streaming",
     "Traceable",
+    "Watcher",
 ]
 
 
@@ -390,6 +394,30 @@ class Reader(Protocol):
 
         A function of the pixels alone, called from threads.
         """
+
+
+class Watcher(Protocol):
+    """Writes down what is reported of a long job, for people to look at while it runs and later.
+
+    It is made from where to write, and whether what is there is of the same job and to be gone on with: no step is then
+    written twice. What goes wrong in writing is an OSError or a PlaitError.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, target: str, *, goes_on: bool = False) -> None: ...
+
+    @staticmethod
+    def place(folder: Path) -> str:
+        """Where it writes by default, beside what the job writes."""
+
+    def asked(self, parameters: Mapping[str, Json]) -> None:
+        """What the job was asked to do."""
+
+    def __call__(self, progress: Progress) -> None: ...
+
+    def close(self, files: Sequence[Path] = (), failed: str = "") -> None:
+        """The job is over, with these files to show, or has failed (and how)."""
 
 
 class Predictor(Protocol):

@@ -1,0 +1,1 @@
+"""Watchers: where the figures of a long job are written, while it runs."""
