@@ -38,6 +38,7 @@ from plait.cli.options import (
 from plait.cli.resume import Every, Kept, Resume
 from plait.cli.screen import Screen
 from plait.cli.shown import show_plan, show_schema
+from plait.cli.stream import Streaming, in_memory, opened, sampled, usual_fusion
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from plait.data.division import Division
     from plait.data.findings import Finding
     from plait.data.schema import Schema
+    from plait.data.stream import Stream
     from plait.estimators import Classifier, Regressor
     from plait.judgement.fairness import FairnessReport
     from plait.metrics.evaluation import Evaluation
@@ -95,6 +97,7 @@ def fit(
     data_folder: DataFolder = None,
     encoding: Encoding = None,
     mask_personal: MaskPersonal = False,
+    stream: Streaming = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     require_fair: RequireFair = None,
@@ -111,20 +114,28 @@ def fit(
     Writes model.plait, schema.yaml, run.json, evaluation.json and pictures; fairness.json where columns are sensitive.
     A model that --require-fair refuses is written as refused.plait, and the exit code is 3.
     """
-    from plait.cli.rows import rows_of, schema_of
+    from plait.cli.rows import schema_of
     from plait.report.written import check_folder
 
     screen, tables = Screen(as_json), long_tables(side)
     chosen = _chosen(fusion, learner, option, time_budget, plan, jobs, seed)
     check_folder(output, dry_run)
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
-    frame = rows_of(data, data_folder, encoding, mask_personal)
+    frame = opened(screen, data, stream, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
-    chosen["fusion"] = fusion or ("auto" if len(schema.targets) < 2 else "attention")
+    chosen["fusion"] = fusion or usual_fusion(screen, frame, len(schema.targets))
     if len(schema.targets) > 1:
         asked = {"calibrate": calibrate, "require-fair": require_fair, "favourable": favourable, "threshold": threshold}
-        several = SeveralJob.of(data, frame, schema, tables.of(schema), test, seed, Asked(task, weights, asked))
+        several = SeveralJob.of(
+            data,
+            in_memory(frame, "a model of several targets"),
+            schema,
+            tables.of(schema),
+            test,
+            seed,
+            Asked(task, weights, asked),
+        )
         several.run(screen, output, chosen, kept, dry_run)
         return
     job = _Job.of(data, frame, schema, tables.of(schema), one_task(task, weights), calibrate, test, seed)
@@ -145,7 +156,7 @@ class _Job:
     data: Path
     schema: Schema
     sides: Mapping[str, Side]
-    division: Division
+    division: Division[pd.DataFrame | Stream]
     share: float
     target_name: str
     classifies: bool
@@ -155,7 +166,7 @@ class _Job:
     def of(
         cls,
         data: Path,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | Stream,
         schema: Schema,
         sides: Mapping[str, Side],
         task: str | None,
@@ -182,11 +193,11 @@ class _Job:
         return cls(data, schema, sides, division, test, str(schema.target), classifies, calibrate)
 
     @property
-    def train(self) -> pd.DataFrame:
+    def train(self) -> pd.DataFrame | Stream:
         return self.division.train
 
     @property
-    def test(self) -> pd.DataFrame | None:
+    def test(self) -> pd.DataFrame | Stream | None:
         return self.division.test
 
     @cached_property
@@ -194,7 +205,8 @@ class _Job:
         """What would make the figures too good."""
         from plait.data.quality import leaking
 
-        return leaking(self.train, self.test, self.schema, self.sides)
+        test = None if self.test is None else sampled(self.test)
+        return leaking(sampled(self.train), test, self.schema, self.sides)
 
     def estimator(self, chosen: Mapping[str, Any]) -> Classifier | Regressor:
         from plait.estimators import Classifier, Regressor
@@ -275,13 +287,14 @@ class _Gate:
         known = self.favourable is not None or len(getattr(estimator, "classes_", ())) == 2
         if job.test is None or not job.schema.names("sensitive") or not known:
             return None
+        rows = sampled(job.test)
         return fairness(
             estimator,
-            job.test,
-            job.test[job.target_name],
+            rows,
+            rows[job.target_name],
             favourable=self.favourable,
             threshold=self.threshold,
-            sample_weight=weight_of(job.test, job.schema),
+            sample_weight=weight_of(rows, job.schema),
             sides=job.sides,
         )
 

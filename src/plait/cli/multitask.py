@@ -95,7 +95,7 @@ class SeveralJob:
     data: Path
     schema: Schema
     sides: Mapping[str, Side]
-    division: Division
+    division: Division[pd.DataFrame]
     share: float
     asked: Asked
 

@@ -7,11 +7,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from plait.cli.screen import Screen, clock
+from plait.cli.stream import sampled
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from plait.contracts import Json, Progress, Side
+    from plait.data.stream import Stream
     from plait.estimators import Classifier, MultiTask, Regressor
 
 __all__ = ["pilot"]
@@ -40,7 +42,7 @@ class _Stages:
 def pilot(
     screen: Screen,
     estimator: Classifier | Regressor | MultiTask,
-    train: pd.DataFrame,
+    train: pd.DataFrame | Stream,
     target: str | list[str],
     sides: Mapping[str, Side],
 ) -> None:
@@ -48,7 +50,7 @@ def pilot(
     import numpy as np
 
     plan = _plan(estimator, len(train))
-    some = train.iloc[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))]
+    some = sampled(train.take(np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))))
     for _ in range(2):  # the first loads libraries, the second tells the time
         stages = _Stages()
         estimator.set_params(plan=plan).fit(some.drop(columns=target), some[target], sides=sides, progress=stages)

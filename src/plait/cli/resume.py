@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
@@ -61,7 +61,7 @@ class Kept:
             screen.note(f"nothing was kept in {output}: the fit starts from its beginning")
         return cls(screen, None if often is None else place)
 
-    def held(self, data: Path, division: Division, calibrate: str, time_budget: object) -> Keep:
+    def held(self, data: Path, division: Division[Any], calibrate: str, time_budget: object) -> Keep:
         """The place, held to this run.
 
         Raises

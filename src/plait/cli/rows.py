@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from plait.cli.screen import Screen
     from plait.cli.tables import LongTables
     from plait.data.schema import Schema
+    from plait.data.stream import Stream
 
-__all__ = ["label_of", "rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
+__all__ = ["check_folder", "label_of", "rows_of", "say_faults", "say_ignored", "schema_of", "target_of", "weight_of"]
 
 SHOWN = 8  # kinds of faults that are shown
 
@@ -32,8 +33,7 @@ def rows_of(data: Path, folder: Path | None, encoding: str | None = None, mask_p
     """
     from plait.data.read import read
 
-    if folder is not None and not folder.is_dir():
-        raise DataError(f"--data-folder {folder} is no folder")
+    check_folder(folder)
     frame = read(data, encoding=encoding, mask=mask_personal)
     if folder is not None:
         frame.attrs["folder"] = str(folder)
@@ -41,7 +41,19 @@ def rows_of(data: Path, folder: Path | None, encoding: str | None = None, mask_p
     return frame
 
 
-def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any], tables: LongTables) -> Schema:
+def check_folder(folder: Path | None) -> None:
+    """Is there a folder, where one is named?
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"--data-folder {folder} is no folder")
+
+
+def schema_of(frame: pd.DataFrame | Stream, path: Path | None, roles: Mapping[str, Any], tables: LongTables) -> Schema:
     """The schema in the file at `path`, or the inferred one; a role named as an option must not contradict the file.
 
     It is told where the long tables lie.
@@ -54,7 +66,9 @@ def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any], 
     from plait.data.schema import Schema
 
     if path is None:
-        return tables.placed(Schema.infer(frame, **roles, sides=tables.keyed()))
+        from plait.cli.stream import sampled
+
+        return tables.placed(Schema.infer(sampled(frame), **roles, sides=tables.keyed()))
     schema = tables.placed(Schema.read(path))
     for option, said in roles.items():
         role = "ignored" if option == "ignore" else option
@@ -64,7 +78,7 @@ def schema_of(frame: pd.DataFrame, path: Path | None, roles: Mapping[str, Any], 
     return schema
 
 
-def target_of(frame: pd.DataFrame, schema: Schema) -> pd.Series[Any]:
+def target_of(frame: pd.DataFrame | Stream, schema: Schema) -> pd.Series[Any]:
     """The target's column.
 
     Raises
@@ -88,7 +102,7 @@ def target_of(frame: pd.DataFrame, schema: Schema) -> pd.Series[Any]:
     return target
 
 
-def weight_of(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.float64] | None:
+def weight_of(frame: pd.DataFrame | Stream, schema: Schema) -> npt.NDArray[np.float64] | None:
     """The rows' weights, or None where the schema names no such column.
 
     Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plait.cli.screen import Screen, clock
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["show_plan", "show_schema"]
 
 
-def show_schema(screen: Screen, data: Path, division: Division, schema: Schema, leaks: Sequence[Finding]) -> None:
+def show_schema(screen: Screen, data: Path, division: Division[Any], schema: Schema, leaks: Sequence[Finding]) -> None:
     """How many rows there are, what each column is, and what would make figures too good."""
     held = "" if division.test is None else f", {len(division.test):,} to judge"
     screen.heading(f"{data}: {len(division.train):,} rows to fit{held}")

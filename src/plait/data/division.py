@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
+import pandas as pd
 
 from plait.data.splits import split
+from plait.data.stream import Stream
 from plait.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from plait.data.schema import Schema
 
 __all__ = ["Division", "DivisionKind", "divide"]
@@ -21,12 +21,15 @@ __all__ = ["Division", "DivisionKind", "divide"]
 DivisionKind: TypeAlias = Literal["time", "group", "class", "random", "none"]
 
 
+Rows = TypeVar("Rows", bound=pd.DataFrame | Stream)
+
+
 @dataclass(frozen=True)
-class Division:
+class Division(Generic[Rows]):
     """Rows to fit on, rows to judge by (None: none are held out), and what they were divided by."""
 
-    train: pd.DataFrame
-    test: pd.DataFrame | None
+    train: Rows
+    test: Rows | None
     kind: DivisionKind
 
     def digest(self) -> str:
@@ -39,7 +42,7 @@ class Division:
         return found.hexdigest()
 
 
-def divide(frame: pd.DataFrame, schema: Schema, *, classifies: bool, test: float, seed: int) -> Division:
+def divide(frame: Rows, schema: Schema, *, classifies: bool, test: float, seed: int) -> Division[Rows]:
     """Hold out the latest rows where rows have a time, whole groups where they have groups, else some at random.
 
     Parameters
@@ -64,6 +67,18 @@ def divide(frame: pd.DataFrame, schema: Schema, *, classifies: bool, test: float
         raise ConfigError(f"--test {test:g} is out of range; give a share of the rows, 0 (none) or more and below 1")
     if not test:
         return Division(frame, None, "none")
+    if isinstance(frame, Stream):
+        roles = (schema.target, schema.time, schema.label_time, schema.group)
+        told = pd.DataFrame({name: frame[name] for name in roles if name is not None})
+        train, held, kind = _divided(told, schema, classifies, test, seed)
+        fit, judge = frame.take(train.index.to_numpy()), frame.take(held.index.to_numpy())
+        return cast("Division[Rows]", Division(fit, judge, kind))
+    return cast("Division[Rows]", Division(*_divided(frame, schema, classifies, test, seed)))
+
+
+def _divided(
+    frame: pd.DataFrame, schema: Schema, classifies: bool, test: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, DivisionKind]:
     ordered = schema.time is not None or schema.group is not None
     twice = bool((frame[schema.target].value_counts() > 1).all())  # a class of one row cannot stand on both sides
     stratify = schema.target if classifies and twice and not ordered else None
@@ -77,4 +92,4 @@ def divide(frame: pd.DataFrame, schema: Schema, *, classifies: bool, test: float
         seed=seed,
     )
     kinds: dict[DivisionKind, str | None] = {"time": schema.time, "group": schema.group, "class": stratify}
-    return Division(train, held, next((kind for kind, column in kinds.items() if column), "random"))
+    return train, held, next((kind for kind, column in kinds.items() if column), "random")

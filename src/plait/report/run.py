@@ -82,7 +82,7 @@ class Run:
         folder: Path,
         record: Mapping[str, Json],
         model: Classifier | Regressor,
-        division: Division,
+        division: Division[pd.DataFrame],
         sides: Mapping[str, Side],
         asked: Asked,
     ) -> None:

@@ -48,7 +48,7 @@ def check_folder(folder: Path | None, dry_run: bool = False) -> None:
 def run_record(
     output: Path,
     data: Path,
-    division: Division,
+    division: Division[Any],
     share: float,
     estimator: Classifier | Regressor | MultiTask,
     chosen: Mapping[str, Any],

@@ -120,7 +120,7 @@ def run(request: MitigateRequest, report: Callable[[Progress], None]) -> Mitigat
     return MitigateResult(found, before, after, cost, refusal, (request.output, *pictures))
 
 
-def _check(model: CreditModel, division: Division, seed: int) -> None:
+def _check(model: CreditModel, division: Division[pd.DataFrame], seed: int) -> None:
     """Before long work: were the rows held out held out of the run, too?
 
     Raises
@@ -151,7 +151,7 @@ def _fit(
     searched: Search,
     way: Way,
     weights: Any,
-    division: Division,
+    division: Division[pd.DataFrame],
     report: Callable[[Progress], None],
 ) -> FitResult:
     """The new run, by the operation `fit`; what is needed to fit it again lies in its folder."""
@@ -193,7 +193,7 @@ def _fit(
     return fit.run(asked_for, report)
 
 
-def _judged(model: CreditModel, request: MitigateRequest, division: Division) -> FairnessReport:
+def _judged(model: CreditModel, request: MitigateRequest, division: Division[pd.DataFrame]) -> FairnessReport:
     """Approvals by group on the rows held out."""
     from plait.desks.credit.policy.gate import judge_approvals
     from plait.desks.credit.policy.observed import Observed
@@ -203,7 +203,7 @@ def _judged(model: CreditModel, request: MitigateRequest, division: Division) ->
     return judge_approvals(model, seen, model.config.policy, request.sensitive, proxies=False, seed=request.seed)
 
 
-def _held(old: CreditModel, division: Division, model: CreditModel) -> pd.DataFrame:
+def _held(old: CreditModel, division: Division[pd.DataFrame], model: CreditModel) -> pd.DataFrame:
     """The rows held out, weighed as they were before: no row is to count more because of its group."""
     assert division.test is not None
     frame = division.test
@@ -212,7 +212,7 @@ def _held(old: CreditModel, division: Division, model: CreditModel) -> pd.DataFr
     return frame
 
 
-def _cost(old: CreditModel, new: CreditModel, request: MitigateRequest, division: Division) -> Span:
+def _cost(old: CreditModel, new: CreditModel, request: MitigateRequest, division: Division[pd.DataFrame]) -> Span:
     """ROC AUC of the new model minus the old one's, on the rows held out."""
     from plait.data.asof import sides
     from plait.desks.credit.policy.observed import outcomes
