@@ -112,7 +112,7 @@ def test_networks_learn_them_directly(name: str) -> None:
     assert gain(model, later, targets(name, after)) > 0.02
 
 
-@pytest.mark.parametrize("name", NEW)
+@pytest.mark.parametrize("name", [n if n != "quantile" else pytest.param(n, marks=pytest.mark.slow) for n in NEW])
 def test_save_and_load_change_nothing(early: dict[str, Model], name: str, tmp_path: Path) -> None:
     later, _ = rows(60, seed=1)
     model = early[name]

@@ -375,6 +375,14 @@ def test_labels_are_lists_of_names_or_a_matrix():
         head.encode(cells([["a"], ["d"]]))
 
 
+def test_labels_may_be_mappings_that_leave_some_open():
+    partly = cells([{"a": True, "b": False}, {"b": 1, "a": None}, {}, ["a"]])
+    head = fitted("multilabel", partly)
+    np.testing.assert_array_equal(head.encode(partly), [[1, 0], [np.nan, 1], [np.nan, np.nan], [1, 0]])
+    with pytest.raises(InputError, match="label 'a' of row 0 is 'yes'; give true, false or None"):
+        head.encode(cells([{"a": "yes"}]))
+
+
 def test_an_unknown_label_teaches_nothing():
     head = fitted("multilabel", np.array([[1.0, np.nan], [0.0, 1.0], [0.0, 0.0]]))
     scores = torch.zeros(1, 2, requires_grad=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -21,9 +21,10 @@ __all__ = ["Multilabel"]
 class Multilabel(Head):
     """Log-odds of each of ``L`` labels, trained on log loss ("binary relevance"), the mean over labels.
 
-    Targets are ``N`` lists, tuples or sets of the names that a row has (None: nothing is known of the row), or a matrix
-    ``N x L`` of 0 and 1, NaN where a label is not known: nothing is learned there. The prior are log-odds of the
-    weighted shares of known rows, each side counted half a row more than it has (Jeffreys).
+    Targets are ``N`` lists, tuples or sets of the names that a row has (None: nothing is known of the row), mappings of
+    names to true and false where others are not known, or a matrix ``N x L`` of 0, 1 and NaN (not known): nothing is
+    learned there. The prior are log-odds of the weighted shares of known rows, each side counted half a row more than
+    it has (Jeffreys).
 
     Parameters
     ----------
@@ -91,14 +92,13 @@ class Multilabel(Head):
         place = {name: i for i, name in enumerate(self.classes.tolist())}
         values = np.zeros((len(targets), self.outputs))
         for row, cell in enumerate(targets.tolist()):
-            if _missing(cell):
+            if _missing(cell) or isinstance(cell, Mapping):
                 values[row] = np.nan
-                continue
-            for name in _names(cell, row):
+            for name, has in () if _missing(cell) else _said(cell, row):
                 if name not in place:
                     known = ", ".join(map(repr, list(place)[:12])) + (", ..." if len(place) > 12 else "")
                     raise InputError(f"the label {name!r} of row {row} was not seen in training (known: {known})")
-                values[row, place[name]] = 1.0
+                values[row, place[name]] = has
         return values
 
     def decode(self, scores: npt.NDArray[np.float64]) -> Prediction:
@@ -151,13 +151,19 @@ class Multilabel(Head):
 def _named(targets: Array) -> tuple[str, ...]:
     """All names in the cells, sorted."""
     cells = enumerate(targets.tolist())
-    return tuple(sorted({name for row, cell in cells if not _missing(cell) for name in _names(cell, row)}))
+    return tuple(sorted({name for row, cell in cells if not _missing(cell) for name, _ in _said(cell, row)}))
 
 
-def _names(cell: object, row: int) -> list[str]:
+def _said(cell: object, row: int) -> list[tuple[str, float]]:
+    """Names, and 1 or 0 (NaN: not known) for each."""
+    if isinstance(cell, Mapping):
+        said = [(str(name), np.nan if _missing(has) else has) for name, has in cell.items()]
+        if wrong := [(name, has) for name, has in said if has not in (0, 1) and has == has]:
+            raise InputError(f"label {wrong[0][0]!r} of row {row} is {wrong[0][1]!r}; give true, false or None")
+        return [(name, float(has)) for name, has in said]
     if not isinstance(cell, list | tuple | set | frozenset | np.ndarray):
         raise InputError(f"the labels of row {row} are {cell!r}; give a list of names, or a matrix of 0 and 1")
-    return [str(name) for name in cell]
+    return [(str(name), 1.0) for name in cell]
 
 
 def _missing(cell: object) -> bool:

@@ -157,16 +157,20 @@ def _labels(prediction: Prediction, targets: Array) -> Kind:
     return Kind(higher, _together(figures), truth)
 
 
+def _missing(cell: object) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell)
+
+
 def _named(cells: Array, labels: Sequence[str]) -> Array:
-    """Lists of names as 0 and 1, float64 ``N x L``; NaN where nothing is known of a row."""
+    """Lists of names, or mappings of them, as 0 and 1, float64 ``N x L``; NaN where a label is not known."""
     place = {label: i for i, label in enumerate(labels)}
     truth = np.zeros((len(cells), len(place)))
     for row, cell in enumerate(cells):
-        if cell is None or (isinstance(cell, float) and cell != cell):
+        said = cell if isinstance(cell, Mapping) else dict.fromkeys(() if _missing(cell) else cell, 1.0)
+        if _missing(cell) or isinstance(cell, Mapping):
             truth[row] = np.nan
-            continue
-        for label in cell:
+        for label, has in said.items():
             if str(label) not in place:
                 raise InputError(f"the label {label!r} of row {row} is not known (the model knows {', '.join(place)})")
-            truth[row, place[str(label)]] = 1.0
+            truth[row, place[str(label)]] = np.nan if has is None else has
     return truth
