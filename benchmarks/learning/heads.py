@@ -36,7 +36,7 @@ def run(seed: int) -> Report:
         figures=figures,
         notes=(
             "network: fusion='attention' (width 32, 12 epochs); trees: fusion='early', learner='lightgbm' (300 trees "
-            "of 8 leaves, as every other booster here); one seed, intervals over rows (rankings: over groups) of the test",
+            "of 8 leaves, as every other booster here); one seed, intervals over test rows (rankings: over groups)",
         ),
     )
 
@@ -56,12 +56,13 @@ class Made:
         """What a model with this head says of the test rows."""
         model = plait.MultiTask({"y": dict(head)}, fusion=FUSIONS[fusion], **self.settings(fusion))
         labels = pd.DataFrame({"y": pd.Series(list(target[:TRAIN]), dtype=object)})
-        return model.fit(self.table[:TRAIN], labels).prediction(self.table[TRAIN:]).parts["y"]
+        prediction: Prediction = model.fit(self.table[:TRAIN], labels).prediction(self.table[TRAIN:])
+        return prediction.parts["y"]
 
     def plain(self, kind: type[plait.Classifier] | type[plait.Regressor], target: Array, fusion: str) -> Array:
         """Probabilities or values of the test rows by a model of classes or of values."""
         model = kind(fusion=FUSIONS[fusion], **self.settings(fusion)).fit(self.table[:TRAIN], target[:TRAIN])
-        return model.prediction(self.table[TRAIN:]).values
+        return np.asarray(model.prediction(self.table[TRAIN:]).values)
 
     def settings(self, fusion: str) -> dict[str, Any]:
         return {"options": OPTIONS, "n_jobs": 1, "random_state": self.seed}
