@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plait import registry
 from plait.classical.options import check, number, share
 from plait.contracts import Array, Json
-from plait.errors import ConfigError, unknown
+from plait.errors import unknown
 from plait.training.schedule import Named
 
 __all__ = ["USUAL", "Adaptive", "ByEpoch", "Masking", "Masks", "Ramp", "hide", "leads", "masking_of"]
@@ -149,7 +149,7 @@ def masking_of(told: float | str | Mapping[str, Json]) -> Masks:
     Raises
     ------
     ConfigError
-        If it is none of these.
+        If a share is out of range, there is no such way, or it has no such option.
     """
     if isinstance(told, Mapping) and all(isinstance(share, int | float) for share in told.values()):
         return Masking(dict(told))
@@ -157,8 +157,6 @@ def masking_of(told: float | str | Mapping[str, Json]) -> Masks:
         named = Named.of("maskings", told)
         made: Masks = registry.make("maskings", named.name, named.options)
         return made
-    if not number(told):
-        raise ConfigError(f"masking={told!r} is no share (0 to below 1), shares by source or name of a masking")
     return Masking(told)
 
 

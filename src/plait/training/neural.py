@@ -190,6 +190,10 @@ class NeuralFusion(Schedule, ABC):
             "ema": (_part(self.ema), "0 to below 1"),
             "precision": (self.precision in ("auto", "float32", "bfloat16"), "'auto', 'float32' or 'bfloat16'"),
             "patience": (self.patience is None or count(self.patience), "1, 2, ..., or None"),
+            "masking": (
+                isinstance(self.masking, str | Mapping) or _part(self.masking),
+                "0 to below 1, shares by source, or a name of `plait list maskings`",
+            ),
             "holdout": (_part(self.holdout), "0 to below 1"),
             "epsilon": (self.epsilon is None or above_zero(self.epsilon), "above 0, or None"),
             "delta": (
