@@ -16,6 +16,7 @@ from plait.cli.card import card
 from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.desks import WithDesks
+from plait.cli.detect import detect
 from plait.cli.drift import drift
 from plait.cli.evaluate import evaluate
 from plait.cli.explain import explain
@@ -58,6 +59,7 @@ def app() -> typer.Typer:
         fair,
         drift,
         stress,
+        detect,
         list_parts,
         report,
         card,

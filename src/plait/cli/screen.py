@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from plait.threads import leads
+
 if TYPE_CHECKING:
     from plait.contracts import Progress
 
-__all__ = ["Screen", "clock"]
+__all__ = ["Screen", "clock", "figures"]
 
 WIDE = 200  # columns where the output is no terminal: nothing is cut
 
@@ -23,6 +26,8 @@ class Screen:
     ----------
     as_json
         Standard output then carries the one object given to `result`; words and tables go to standard error.
+
+    Of processes that do the same work together, only the leader speaks.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -31,8 +36,11 @@ class Screen:
         self.as_json = as_json
         plain: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
         stream = sys.stderr if as_json else sys.stdout
+        self._leads = leads()
+        plain["quiet"] = not self._leads
         self._words = Console(file=stream, width=None if stream.isatty() else WIDE, **plain)
         self._error = Console(stderr=True, **plain)
+        self._others: tuple[Callable[[Progress], None], ...] = ()
 
     def say(self, text: str = "") -> None:
         self._words.print(text, soft_wrap=True)
@@ -56,13 +64,34 @@ class Screen:
 
     def result(self, value: Any) -> None:
         """The answer, for a program; a person has seen it already."""
-        if self.as_json:
+        if self.as_json and self._leads:
             print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
     @contextmanager
+    def heard_by(self, report: Callable[[Progress], None]) -> Iterator[None]:
+        """Somebody else hears of all progress, too."""
+        before, self._others = self._others, (*self._others, report)
+        try:
+            yield
+        finally:
+            self._others = before
+
+    @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
-        """A callback that draws a bar with the time left and the metric, where standard error is a terminal."""
-        if not self._error.is_terminal:
+        """A callback that draws a bar with the time left, figures and rows a second, where standard error is a
+        terminal."""
+        with self._drawn() as draw:
+
+            def report(now: Progress) -> None:
+                draw(now)
+                for other in self._others:
+                    other(now)
+
+            yield report
+
+    @contextmanager
+    def _drawn(self) -> Iterator[Callable[[Progress], None]]:
+        if not (self._error.is_terminal and self._leads):
             yield lambda progress: None
             return
         from rich import progress as bars
@@ -72,21 +101,51 @@ class Screen:
             bars.BarColumn(),
             bars.TaskProgressColumn(),
             bars.TimeRemainingColumn(compact=True),
-            bars.TextColumn("{task.fields[metric]}", markup=False),
+            bars.TextColumn("{task.fields[told]}", markup=False),
         )
         with bars.Progress(*columns, console=self._error, transient=True) as drawn:
-            task = drawn.add_task("starting", total=None, metric="")
-            stage = ""
+            task = drawn.add_task("starting", total=None, told="")
+            stage, pace = "", _Pace()
 
             def report(now: Progress) -> None:
-                nonlocal stage
-                if now.stage != stage:
-                    stage = now.stage
-                    drawn.reset(task, total=now.total, description=stage, metric="")
-                metric = "" if now.metric is None else f"{now.metric:.4f}"
-                drawn.update(task, completed=now.done, total=now.total, metric=metric)
+                nonlocal stage, pace
+                where = f"{now.part}: {now.stage}" if now.part else now.stage
+                if where != stage:
+                    stage, pace = where, _Pace()
+                    drawn.reset(task, total=now.total, description=where, told="")
+                drawn.update(task, completed=now.done, total=now.total, told=figures(now, pace(now)))
 
             yield report
+
+
+class _Pace:
+    """Rows a second since a stage began."""
+
+    def __init__(self) -> None:
+        self._began: tuple[float, float] | None = None
+
+    def __call__(self, now: Progress) -> float | None:
+        rows, clocked = now.metrics.get("rows"), time.monotonic()
+        if rows is None:
+            return None
+        if self._began is None:
+            self._began = clocked, rows
+        spent = clocked - self._began[0]
+        return (rows - self._began[1]) / spent if spent > 0 else None
+
+
+def figures(now: Progress, rows_a_second: float | None) -> str:
+    """What is known of the moment, in a line: the loss (and that of rows held out), the rate, the pace."""
+    told = []
+    if "loss" in now.metrics:
+        told.append(f"loss {now.metrics['loss']:.4f}")
+    if now.metric is not None:
+        told.append(f"{now.metric:.4f}")
+    if "learning_rate" in now.metrics:
+        told.append(f"rate {now.metrics['learning_rate']:.1e}")
+    if rows_a_second:
+        told.append(f"{rows_a_second:,.0f} rows/s")
+    return ", ".join(told)
 
 
 def clock(seconds: float) -> str:

@@ -99,10 +99,15 @@ class Reconstruction(Detector):
         return np.asarray(self._parts(self._surprises(self._residuals(self._shape(features)))).mean(axis=1))
 
     def shares(self, features: Features) -> Floats:
-        found = self._residuals(self._shape(features))
-        worse = np.fmax(found.cells, found.apart) - 1.0  # 1 is what is to be expected
+        """Squared residuals, the rest of the row given; the more so, the more unusual a cell is by itself.
+
+        Where columns hang together, one broken cell leaves them all unexplained: being unusual tells which it is.
+        """
+        values = self._shape(features)
+        found = self._residuals(values)
+        odd = np.fmax(found.cells, found.apart) * (1.0 + values**2)
         out = np.zeros(features.values.shape)
-        np.add.at(out.T, self._shape.feature, np.nan_to_num(np.maximum(worse, 0.0)).T)
+        np.add.at(out.T, self._shape.feature, np.nan_to_num(odd).T)
         return out
 
     def _surprises(self, found: _Residuals) -> Floats:

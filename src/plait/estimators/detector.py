@@ -45,7 +45,7 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
     options
         Options of detectors by name, as in ``{"isolation": {"trees": 500}}``.
     budget
-        The share of new rows that may alert (``0.01``, ``"1%"``), or alerts a day (``"50 a day"``, which needs `time`).
+        The share of new rows that may alert (``0.01``, ``"1%"``; few rows cannot promise little), or alerts a day (``"50 a day"``, which needs `time`).
         The threshold is learned on rows held out: the latest where rows have a time.
     contamination
         Instead, as in scikit-learn: the share of the training rows themselves that are outliers; none are held out.
@@ -74,7 +74,7 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
         schema: Schema | str | PathLike[str] | None = None,
         detectors: Sequence[str] = ("isolation", "reconstruction"),
         options: Mapping[str, Mapping[str, Json]] | None = None,
-        budget: float | str = 0.01,
+        budget: float | str = 0.05,
         contamination: float | None = None,
         time: str | None = None,
         group: str | None = None,
@@ -138,8 +138,19 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
         self.offset_ = -self.model_.alarm.threshold
         return self
 
+    def check(self) -> None:
+        """Whether the arguments can be used, before any rows are read.
+
+        Raises
+        ------
+        ConfigError
+            If not.
+        """
+        self._made()
+        Budget.of(self.budget)
+
     def _made(self) -> dict[str, Part]:
-        """The detectors, not fitted; all arguments are checked."""
+        """The detectors, not fitted."""
         names, options = list(self.detectors), self.options or {}
         if isinstance(self.detectors, str) or not names or len(set(names)) < len(names):
             raise ConfigError(f"detectors={self.detectors!r} must be different names, as in ['isolation']")
