@@ -44,10 +44,10 @@ from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
 from plait.pretraining import Base
 from plait.stacking import Part, Stacked, inner_scores, make_fusion
-from plait.streamed import Reader, Streamed, check_fusion
+from plait.streamed import check_fusion, evidence_of
 from plait.tasks import FittedSeparate, able
 from plait.tasks import restored as restored_fusion
-from plait.threads import threads_of
+from plait.threads import leads, threads_of, together
 
 __all__ = ["Model", "Settings", "duration", "seed_of", "single_threaded_blas"]
 
@@ -162,9 +162,10 @@ class Model:
             raise SchemaError("no column is left to learn from: every one is the target, a role, ignored or constant")
         if schema.label_time is not None and schema.time is None:
             raise SchemaError(f"label_time {schema.label_time!r} says nothing without a time column; name that, too")
+        if settings.time_budget is not None and together():
+            raise ConfigError("a time budget is that of one process: several would leave out different parts; drop it")
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
-        if isinstance(frame, Stream):
-            check_fusion(fusion, settings.fusion, settings.learner, head)
+        check_fusion(fusion, settings.fusion, settings.learner, head, frame)
         taken = {} if base is None else base.taken(schema)
         rooms = {source.name: taken.get(source.name) or registry.room(source)(source) for source in sources}
         read_columns(frame.columns, schema)
@@ -183,9 +184,8 @@ class Model:
             job=Job(report or unheard, keep, None if base is None else base.state(), frozenset(taken)),
         )
         keep.claim(_asked(settings, schema, context))
-        read: Any = Streamed.of if isinstance(frame, Stream) else Evidence.of
         with single_threaded_blas(), running(context.report, settings.threads):
-            evidence: Evidence = read(frame, schema, rooms, head, context, sides, watch.lap)
+            evidence = evidence_of(frame, schema, rooms, head, context, sides, watch.lap)
             fitted = fusion.fit(evidence.within(settings.fusion))
             watch.lap("fit")
         plan = {"fusion": settings.fusion, "learner": settings.learner, "options": settings.options}
@@ -231,18 +231,6 @@ class Model:
             return replace(self.fitted.predict(batches, present), faults=batches.faults)
         with single_threaded_blas():
             return replace(self.fitted.predict(batches, present), faults=batches.faults)
-
-    def predicted(
-        self, stream: Stream, sides: Mapping[str, Side] | None = None, report: Callable[[Progress], None] = unheard
-    ) -> Iterator[tuple[pd.DataFrame, Batches, Prediction]]:
-        """Predict a stream, chunk by chunk: evidence and identifiers, what the rooms read, and what comes of it."""
-        reader = Reader.of(stream, self.schema, sides, self.rooms)
-        for start, frame in reader.frames():
-            batches = self.batches(frame, sides)
-            with single_threaded_blas():
-                prediction = self.fitted.predict(batches)
-            yield frame, batches, replace(prediction, faults=batches.faults)
-            report(Progress("predicting: rows", start + len(frame), len(stream)))
 
     def context(self, frame: pd.DataFrame, targets: Array, weight: npt.NDArray[np.float64]) -> FitContext:
         """What is known of rows that something is to be learned from after the fit; `targets` are labels or values.
@@ -328,7 +316,7 @@ class Model:
             own = _early(self.fitted, name)
             if own is None and self._evidence is not None:
                 with single_threaded_blas():
-                    own = able(make_fusion("early", name, {}), self.head).fit(self._evidence)
+                    own = able(make_fusion("early", name, {}), self.head).fit(self._evidence.within(f"reference {name}"))
             if own is not None:
                 self.references[name] = own
 
@@ -336,7 +324,12 @@ class Model:
         return {**self.__dict__, "_evidence": None}
 
     def save(self, path: str | Path, estimator: Mapping[str, Json]) -> None:
-        """Write the model as one directory, or one zip where `path` ends in ``.zip``."""
+        """Write the model as one directory, or one zip where `path` ends in ``.zip``.
+
+        Of processes that fitted it together, the leader writes.
+        """
+        if not leads():
+            return
         self.add_references()
         rooms = {name: room.state() for name, room in self.rooms.items()}
         mine = [name for name in self.references if _early(self.fitted, name) is None]

@@ -45,7 +45,7 @@ from plait.data.stream import CHUNK, Stream
 from plait.errors import ConfigError
 from plait.evidence import Evidence, Joined, Pool, Pools, copies, join
 
-__all__ = ["JUDGED", "SAMPLE", "Reader", "Streamed", "check_fusion"]
+__all__ = ["JUDGED", "SAMPLE", "Reader", "Streamed", "check_fusion", "evidence_of"]
 
 SAMPLE = 200_000  # rows at most that labels are looked at of, and that choices are made on
 JUDGED = 20_000  # rows at most that tell when a network stops
@@ -54,14 +54,16 @@ BYTES = 1 << 28  # of cells as arrays that a sample or pool may take
 PROBED = 64  # rows by which the size of a row is told
 
 
-def check_fusion(fusion: object, name: str, learner: str | None, head: Head) -> None:
-    """Before a row is read: can the fusion learn from a stream?
+def check_fusion(fusion: object, name: str, learner: str | None, head: Head, frame: pd.DataFrame | Stream) -> None:
+    """Before a row is read: can the fusion learn from it, where it is a stream?
 
     Raises
     ------
     ConfigError
         If it cannot; those that can are named.
     """
+    if not isinstance(frame, Stream):
+        return
     if isinstance(head, Comparing) or (isinstance(head, Reducible) and name == "early"):
         raise ConfigError(f"a {head.name} target needs all rows in memory, and a stream's are not; give a frame")
     if getattr(fusion, "streams", False):
@@ -73,6 +75,21 @@ def check_fusion(fusion: object, name: str, learner: str | None, head: Head) -> 
         f"{asked} needs all rows in memory, and a stream's are not; fusion early with {', '.join(learners)}, or "
         f"{', '.join(fusions)} without privacy, learn from a stream"
     )
+
+
+def evidence_of(
+    frame: pd.DataFrame | Stream,
+    schema: Schema,
+    rooms: dict[str, Modality],
+    head: Head,
+    context: FitContext,
+    sides: Mapping[str, Side] | None,
+    lap: Callable[[str], None],
+) -> Evidence:
+    """Rooms fitted, and what is learned from; of a frame in memory, of a stream as `Streamed`."""
+    if isinstance(frame, Stream):
+        return Streamed.read(frame, schema, rooms, head, context, sides, lap)
+    return Evidence.of(frame, schema, rooms, head, context, sides, lap)
 
 
 class Reader:
@@ -202,15 +219,15 @@ class Streamed(Evidence):
         self._everyone, self._faults = everyone, faults
 
     @classmethod
-    def of(  # type: ignore[override]  # a stream where others take a frame
+    def read(
         cls,
         stream: Stream,
         schema: Schema,
         rooms: dict[str, Modality],
         head: Head,
         context: FitContext,
-        sides: Mapping[str, Side] | None = None,
-        lap: Callable[[str], None] = lambda stage: None,
+        sides: Mapping[str, Side] | None,
+        lap: Callable[[str], None],
     ) -> Self:
         """Fit `rooms` on chunks of the stream, then read it once: presence, faults, and the sample."""
         reader = Reader.of(stream, schema, sides, rooms, context.time)

@@ -23,7 +23,7 @@ from plait.estimators.explained import Explained
 from plait.estimators.framed import Framed, Report, Sides
 from plait.estimators.judged import Judging
 from plait.estimators.overall import Overall
-from plait.estimators.streams import check_rows, gathered
+from plait.estimators.streams import gathered, predicted
 from plait.estimators.targets import as_target, said_in_one_line
 from plait.model import Model, Settings
 from plait.pretraining import Base
@@ -178,8 +178,7 @@ class Reading(Framed):
         """What the other verbs are made of: probabilities or values, and the cells that could not be read."""
         check_is_fitted(self)
         if isinstance(X, Stream):
-            check_rows(X)
-            return gathered([prediction for *_, prediction in self.model_.predicted(X, sides)])
+            return gathered([prediction for *_, prediction in predicted(self.model_, X, sides)])
         return self.model_.predict(self._rows(X), sides)
 
     def ignored_columns(self, X: object) -> tuple[str, ...]:

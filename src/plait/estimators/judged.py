@@ -17,7 +17,7 @@ from plait.data.faults import counted
 from plait.data.frame import groups_of, seconds
 from plait.data.stream import Stream
 from plait.errors import unknown
-from plait.estimators.streams import check_rows, gathered, target_of
+from plait.estimators.streams import gathered, predicted, target_of
 from plait.estimators.targets import as_target
 from plait.metrics.compare import Paired, compare
 from plait.metrics.evaluation import Evaluation, evaluate
@@ -162,8 +162,7 @@ def _said(
         with single_threaded_blas():
             prediction = model.fitted.predict(batches)
         return replace(prediction, faults=batches.faults), batches.present, cache(lambda: model.baselines(batches))
-    check_rows(frame)
-    told = [(said, read.present, model.baselines(read)) for _, read, said in model.predicted(frame, sides)]
+    told = [(said, read.present, model.baselines(read)) for _, read, said in predicted(model, frame, sides)]
     predictions, present, others = zip(*told, strict=True)
     baselines = {name: gathered([part[name] for part in others]) for name in others[0]}
     return gathered(predictions), np.concatenate(present), lambda: baselines

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from plait.contracts import Json, Prediction, Progress, Side
+from plait.contracts import Batches, Json, Prediction, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.data.faults import Tally
 from plait.data.files import replacing
 from plait.data.stream import Stream
 from plait.errors import DataError
+from plait.model import Model, single_threaded_blas
+from plait.streamed import Reader
 
 if TYPE_CHECKING:
     from plait.estimators.classifier import Classifier
     from plait.estimators.regressor import Regressor
 
-__all__ = ["LOOKED_AT", "check_rows", "gathered", "predict_stream", "target_of"]
+__all__ = ["LOOKED_AT", "check_rows", "gathered", "predict_stream", "predicted", "target_of"]
 
 LOOKED_AT = 50_000  # rows by which a schema is inferred
 
@@ -53,6 +56,23 @@ def gathered(parts: Sequence[Prediction]) -> Prediction:
     faults = (replace(f, row=f.row + int(start)) for start, p in zip(starts, parts, strict=False) for f in p.faults)
     values = np.concatenate([part.values for part in parts])
     return replace(parts[0], values=values, faults=tuple(faults))
+
+
+def predicted(
+    model: Model,
+    stream: Stream,
+    sides: Mapping[str, Side] | None = None,
+    report: Callable[[Progress], None] = unheard,
+) -> Iterator[tuple[pd.DataFrame, Batches, Prediction]]:
+    """Predict a stream, chunk by chunk: evidence and identifiers, what the rooms read, and what comes of it."""
+    check_rows(stream)
+    reader = Reader.of(stream, model.schema, sides, model.rooms)
+    for start, frame in reader.frames():
+        batches = model.batches(frame, sides)
+        with single_threaded_blas():
+            prediction = model.fitted.predict(batches)
+        yield frame, batches, replace(prediction, faults=batches.faults)
+        report(Progress("predicting: rows", start + len(frame), len(stream)))
 
 
 def predict_stream(
@@ -95,10 +115,9 @@ def predict_stream(
     path, tally, start = Path(path), Tally(), 0
     if path.suffix not in (".parquet", ".pq"):
         raise DataError(f"{str(path)!r}: a stream is predicted into Parquet; name a .parquet file")
-    check_rows(stream)
     writer: Any = None
     with replacing(path) as beside:
-        for frame, _, prediction in estimator.model_.predicted(stream, sides, progress):
+        for frame, _, prediction in predicted(estimator.model_, stream, sides, progress):
             table = pa.Table.from_pandas(answers(estimator, frame, prediction, sides or {}), preserve_index=False)
             if writer is None:
                 writer = pq.ParquetWriter(beside, table.schema)
