@@ -38,6 +38,7 @@ from plait.cli.options import (
 from plait.cli.resume import Every, Kept, Resume
 from plait.cli.screen import Screen
 from plait.cli.shown import show_plan, show_schema
+from plait.cli.spread import On, Workers, check_on, spread
 from plait.cli.stream import Streaming, in_memory, opened, sampled, usual_fusion
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
@@ -74,6 +75,7 @@ Fusion: TypeAlias = Annotated[
 
 
 def fit(
+    context: typer.Context,
     data: Data,
     output: Output = None,
     target: Targets = None,
@@ -105,6 +107,8 @@ def fit(
     threshold: Decided = None,
     resume: Resume = False,
     checkpoint: Every = "30s",
+    on: On = None,
+    workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +124,9 @@ def fit(
     screen, tables = Screen(as_json), long_tables(side)
     chosen = _chosen(fusion, learner, option, time_budget, plan, jobs, seed)
     check_folder(output, dry_run)
+    if (count := check_on(on, workers)) and not dry_run:
+        spread(fit, {"context": None, **context.params}, count)
+        return
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = opened(screen, data, stream, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
@@ -311,7 +318,10 @@ def _finish(
     """Judge, show and write, in this order: nothing is written of a model that cannot be judged."""
     from plait.cli.rows import say_faults
     from plait.report.written import MODEL, REFUSED_MODEL, run_record, write_run
+    from plait.threads import leads
 
+    if not leads():
+        return
     show_plan(screen, estimator)
     evaluation = job.judge(estimator)
     if evaluation is not None:

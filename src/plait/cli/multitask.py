@@ -20,14 +20,14 @@ from plait.errors import ConfigError, DataError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from plait.contracts import Json, Prediction, Side
+    from plait.contracts import Json, Side
     from plait.data.division import Division
     from plait.data.findings import Finding
     from plait.data.schema import Schema
     from plait.estimators import MultiTask
     from plait.estimators.evaluations import Evaluations
 
-__all__ = ["Asked", "LossWeights", "SeveralJob", "columns_of", "evaluate_several", "one_task"]
+__all__ = ["Asked", "LossWeights", "SeveralJob", "evaluate_several", "one_task"]
 
 LossWeights: TypeAlias = Annotated[
     str | None,
@@ -158,11 +158,14 @@ class SeveralJob:
             pilot(screen, estimator, train, list(names), self.sides)
             return
         from plait.cli.rows import weight_of
+        from plait.threads import leads
 
         keep = kept.held(self.data, self.division, f"none; targets {names}; weights {weights}", None)
         with screen.progress() as progress:
             weight = weight_of(train, self.schema)
             estimator.fit(train, None, weight, sides=self.sides, progress=progress, keep=keep)
+        if not leads():
+            return
         show_plan(screen, estimator)
         record = self.write(screen, output, estimator, {**chosen, "weights": weights})
         kept.over()
@@ -233,15 +236,3 @@ def evaluate_several(
         for path in draw_each(evaluation, pictures):
             screen.note(f"drew {path}")
     screen.result(evaluation.to_json())
-
-
-def columns_of(prediction: Prediction) -> dict[str, Any]:
-    """What is predicted of several targets, as columns: the answers, then the probabilities of classes."""
-    from plait.estimators.multitask import said
-
-    found: dict[str, Any] = {}
-    for name, part in prediction.parts.items():
-        found |= said(name, part)
-        if part.classes is not None:
-            found |= {f"{name}_probability_{c}": part.values[:, i] for i, c in enumerate(part.classes.tolist())}
-    return found

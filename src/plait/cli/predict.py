@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from plait.cli.multitask import columns_of
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
+from plait.cli.spread import On, Workers, check_on
 from plait.cli.tables import long_tables
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from plait.contracts import Array, Prediction, Side
-    from plait.data.schema import Schema
-    from plait.estimators import Classifier, Regressor
+from plait.errors import ConfigError
 
 __all__ = ["predict"]
+
+READING = {"encoding": "encoding", "mask": "mask-personal"}  # what only files that are read whole have
 
 
 def predict(
@@ -31,20 +27,29 @@ def predict(
     data_folder: DataFolder = None,
     encoding: Encoding = None,
     mask_personal: MaskPersonal = False,
+    on: On = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict new rows, into a file.
 
     One row each, in their order, with identifiers carried along; sets or intervals where the model promises them.
+    With --on ray, Parquet is predicted in pieces into a new folder, never whole in memory.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored
     from plait.data.faults import counted
     from plait.data.files import check_file
     from plait.data.read import write_frame
-    from plait.estimators import MultiTask, load_predictor
+    from plait.estimators import load_predictor
+    from plait.estimators.answers import answers
     from plait.media.decode import running
 
     screen = Screen(as_json)
+    if count := check_on(on, workers):
+        _on_cluster(
+            screen, model, data, output, side, data_folder, count, {"encoding": encoding, "mask": mask_personal}
+        )
+        return
     check_file(output)
     estimator = load_predictor(model)
     schema = estimator.schema_
@@ -59,10 +64,7 @@ def predict(
         prediction = estimator.prediction(frame, sides=tables)
     faults = counted(prediction.faults)
     say_faults(screen, faults)
-    predicted = _as_frame(prediction, frame, schema)
-    if estimator.model_.conformal is not None and not isinstance(estimator, MultiTask):
-        for name, cells in _promised(estimator, frame, prediction, tables).items():
-            predicted[name] = cells
+    predicted = answers(estimator, frame, prediction, tables)
     write_frame(predicted, output)
     screen.say(f"{len(predicted):,} rows predicted: {output}")
     screen.result(
@@ -76,26 +78,24 @@ def predict(
     )
 
 
-def _as_frame(prediction: Prediction, frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    import pandas as pd
+def _on_cluster(
+    screen: Screen,
+    model: Path,
+    data: Path,
+    output: Path,
+    side: list[str] | None,
+    folder: Path | None,
+    workers: int,
+    read: Mapping[str, object],
+) -> None:
+    """Predict on a cluster, as `plait.cluster.predict`."""
+    from plait.cluster import predict as predicted
+    from plait.estimators import load_predictor
 
-    carried = [name for name in schema.names("id") if name in frame.columns]
-    out = {name: frame[name].to_numpy() for name in carried}
-    if prediction.parts:
-        return pd.DataFrame({**out, **columns_of(prediction)})
-    if prediction.classes is None:
-        return pd.DataFrame({**out, "prediction": prediction.values})
-    probability, classes = prediction.values, prediction.classes
-    each = {f"probability_{label}": probability[:, i] for i, label in enumerate(classes.tolist())}
-    return pd.DataFrame({**out, "prediction": classes[probability.argmax(axis=1)], **each})
-
-
-def _promised(
-    estimator: Classifier | Regressor, frame: pd.DataFrame, prediction: Prediction, tables: Mapping[str, Side]
-) -> dict[str, Array]:
-    """Columns of the sets or intervals: whether a class may be the true one, or low and high ends."""
-    if prediction.classes is None:
-        low, high = estimator.predict_interval(frame, sides=tables).T
-        return {"low": low, "high": high}
-    inside = estimator.sets_of(frame, prediction)
-    return {f"may_be_{label}": inside[:, i] for i, label in enumerate(prediction.classes.tolist())}
+    for name, value in read.items():
+        if value:
+            raise ConfigError(f"--on ray reads Parquet as it is; leave out --{READING[name]}")
+    tables = long_tables(side).of(load_predictor(model).schema_)
+    rows = predicted(model, data, output, workers=workers, sides=tables, folder=folder)
+    screen.say(f"{rows:,} rows predicted by {workers} workers: {output}")
+    screen.result({"rows": rows, "folder": str(output), "workers": workers})

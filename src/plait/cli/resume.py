@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 import typer
 
 from plait.errors import ConfigError
+from plait.threads import leads
 
 if TYPE_CHECKING:
     from plait.checkpoints import Checkpoints
@@ -53,7 +54,7 @@ class Kept:
         if output is None:
             return cls(screen, None)
         place = Checkpoints(output / FOLDER, every=often or 0.0, tell=screen.note)
-        if place.begun and not resume:
+        if place.begun and not resume and leads():
             raise ConfigError(
                 f"a run was cut off in {output}; go on with it (--resume), or remove {place.folder} to start again"
             )

@@ -7,6 +7,7 @@ how it goes on (a judge's loss, a deadline, a checkpoint that is due) is the lea
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -26,7 +27,7 @@ from plait.training.feed import Mini
 from plait.training.private import Noise
 from plait.training.sharding import shard
 
-__all__ = ["PATIENCE", "Team", "disband"]
+__all__ = ["PATIENCE", "Team"]
 
 PATIENCE = "PLAIT_TEAM_TIMEOUT"  # seconds to wait for the others, by environment
 Step = TypeVar("Step", bound=nn.Module)
@@ -70,6 +71,7 @@ class Team:
                 distributed.init_process_group(backend, timeout=_patience())
             except (distributed.DistError, ValueError) as error:
                 raise PlaitError(f"the processes of this training cannot meet: {_line(error)}") from None
+            atexit.register(_disband)
         return cls(distributed.get_rank(), distributed.get_world_size(), device, seed)
 
     @property
@@ -211,7 +213,7 @@ class Team:
             ) from None
 
 
-def disband() -> None:
+def _disband() -> None:
     """Leave the process group, if there is one."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
