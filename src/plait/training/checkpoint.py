@@ -20,18 +20,18 @@ VERSION = 1
 
 
 def saved(training: Training) -> State:
-    """All that the next steps depend on, beside what the fit was told and its rows."""
+    """All that the next steps depend on, beside what the fit was told and its rows; copied, for it goes on."""
     counts = {"done": training.done, "epoch": training.epoch, "place": training.place, "total": training.total}
     values = {
         **counts,
-        "losses": training.losses,
-        "judged": training.judged,
-        "alone": training.alone,
+        "losses": list(training.losses),
+        "judged": list(training.judged),
+        "alone": {source: list(known) for source, known in training.alone.items()},
         "best": training.best,
         "best_epoch": training.best_epoch,
         "rate": training.rate.state(),
         "balance": {} if training.balance is None else training.balance.state(),
-        "told": training.told,
+        "told": dict(training.told),
     }
     parts = {
         "module": _arrays(training.module.state_dict()),
