@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -24,12 +25,14 @@ CUTS = (0.0, 1.5, 2.5, 3.2, 4.0)  # of grades: few rows in the upper ones
 TREES: dict[str, Any] = {"trees": 300, "leaves": 8}  # of every booster here, ours and others
 OPTIONS = {"lightgbm": TREES, "attention": {"width": 32, "epochs": 12}}
 FUSIONS = {"network": "attention", "trees": "early"}
+PICTURE = Path(__file__).parents[2] / "docs" / "learning" / "pictures" / "heads.png"
 
 
 def run(seed: int) -> Report:
     """Each head by the network and by trees, beside its obvious baselines, on the same resamples."""
     data = Made(seed)
     figures = (*grades(data), *quantiles(data), *rankings(data), *labels(data))
+    draw(data)
     return Report(
         data="made tables of 8 numbers; what counts is in part a square and a product of two",
         split=f"{TRAIN:,} rows to fit, {TEST:,} to judge",
@@ -37,6 +40,7 @@ def run(seed: int) -> Report:
         notes=(
             "network: fusion='attention' (width 32, 12 epochs); trees: fusion='early', learner='lightgbm' (300 trees "
             "of 8 leaves, as every other booster here); one seed, intervals over test rows (rankings: over groups)",
+            f"drawn in {PICTURE.relative_to(PICTURE.parents[3])}",
         ),
     )
 
@@ -51,6 +55,7 @@ class Made:
         x = self.table.to_numpy().T
         self.signal = x[0] + 0.7 * (np.square(x[1]) - 1) + 0.6 * x[2] * x[3] + 0.5 * x[4]
         self.spread = 0.3 + 0.7 * np.abs(x[5])
+        self.drawn: dict[str, Array] = {}
 
     def told(self, target: Array, head: Mapping[str, Any], fusion: str) -> Prediction:
         """What a model with this head says of the test rows."""
@@ -76,6 +81,7 @@ def grades(data: Made) -> list[Measured]:
     for name in FUSIONS:
         shares[f"ordinal, {name}"] = data.told(grade, {"head": "ordinal"}, name).values
         shares[f"multiclass, {name}"] = data.plain(plait.Classifier, grade, name)
+    data.drawn["grades"] = shares["ordinal, network"]
     beside = {f"ordinal, {name}": [f"multiclass, {name}"] for name in FUSIONS}
     found = figures("grades: ranked probability score", ranked_probability_score, truth, shares, beside, "RPS")
     chosen = {name: middle_grade(values).astype(float) for name, values in shares.items()}
@@ -103,6 +109,7 @@ def quantiles(data: Made) -> list[Measured]:
     ]
     told[apart] = np.stack([np.asarray(booster.predict(data.table[TRAIN:])) for booster in levels], axis=1)
     told["quantiles of all rows"] = np.tile(np.quantile(value[:TRAIN], LEVELS), (TEST, 1))
+    data.drawn |= {"values": truth, "quantiles": told["quantile, network"]}
     beside = {name: [apart, "quantiles of all rows"] for name in told if name.startswith("quantile,")}
 
     def pinball(targets: Array, scores: Array, weight: Array) -> Array:
@@ -186,6 +193,36 @@ def figures(
         value, low, high = map(float, found.interval(name))
         made.append(Measured(f"{what}: {name}", value, low, high, unit, compared))
     return made
+
+
+def draw(data: Made) -> None:
+    """What the network says of a value and of a grade, over test rows in the order of what it expects of them."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    quantiles, values = data.drawn["quantiles"], data.drawn["values"]
+    order = np.argsort(quantiles[:, 2])[::16]
+    rank = np.arange(len(order))
+    for low, shade in ((0, "#cfe3f5"), (1, "#8fbfe6")):
+        label = f"{LEVELS[low]:.0%} to {LEVELS[-1 - low]:.0%}"
+        left.fill_between(rank, quantiles[order, low], quantiles[order, -1 - low], color=shade, label=label, lw=0)
+    left.plot(rank, quantiles[order, 2], color="#0072B2", label="50%")
+    left.scatter(rank, values[order], s=5, color="#333333", zorder=3, label="what came")
+    left.set(xlabel="rows, by the quantile at 50%", ylabel="value", xticks=[], title="quantiles")
+    left.legend(frameon=False, fontsize=8)
+    shares = data.drawn["grades"]
+    order = np.argsort(shares @ np.arange(shares.shape[1]))[::16]
+    colours = ("#2166ac", "#67a9cf", "#d1e5f0", "#fddbc7", "#ef8a62", "#b2182b")
+    right.stackplot(rank, shares[order].T, colors=colours, labels=[f"grade {k}" for k in range(len(colours))])
+    right.set(xlabel="rows, by the grade expected", ylabel="probability", xticks=[], ylim=(0, 1), title="grades")
+    right.legend(loc="lower left", fontsize=8)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE)
 
 
 if __name__ == "__main__":
