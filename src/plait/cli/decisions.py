@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plait.cli.screen import Screen
+    from plait.data.stream import Stream
     from plait.estimators.judged import Judged
     from plait.metrics.value import Costs
 
@@ -82,7 +83,7 @@ class Asked:
     @classmethod
     def of(
         cls,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | Stream,
         by: Sequence[str] | None,
         cost: Sequence[str] | None,
         amount: str | None,
@@ -129,7 +130,7 @@ class Asked:
         return {name: result.to_json() for name, result in found.items()}
 
 
-def _costs(frame: pd.DataFrame, given: Sequence[str]) -> Costs:
+def _costs(frame: pd.DataFrame | Stream, given: Sequence[str]) -> Costs:
     from plait.metrics.value import Costs
 
     said = keyed("cost", [entry.strip() for each in given for entry in each.split(",") if entry.strip()])
@@ -142,14 +143,14 @@ def _costs(frame: pd.DataFrame, given: Sequence[str]) -> Costs:
     return Costs(**{OUTCOMES[name]: cost for name, cost in costs.items()})
 
 
-def _number(text: str, frame: pd.DataFrame) -> float | npt.NDArray[np.float64]:
+def _number(text: str, frame: pd.DataFrame | Stream) -> float | npt.NDArray[np.float64]:
     try:
         return float(text)
     except ValueError:
         return _numbers(frame, text)
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
+def _numbers(frame: pd.DataFrame | Stream, name: str) -> npt.NDArray[np.float64]:
     import numpy as np
     import pandas as pd
 
@@ -160,6 +161,6 @@ def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def _known(frame: pd.DataFrame, name: str) -> None:
+def _known(frame: pd.DataFrame | Stream, name: str) -> None:
     if name not in frame.columns:
         raise unknown("column", name, frame.columns)

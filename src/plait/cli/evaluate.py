@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +13,16 @@ from plait.cli.gate import Favourable, RequireFair, check_least, refuse
 from plait.cli.multitask import evaluate_several
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
+from plait.cli.stream import Streaming, in_memory, opened, sampled
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.contracts import Side
+    from plait.estimators import Classifier, Regressor
+    from plait.judgement.fairness import FairnessReport
 
 __all__ = ["evaluate"]
 
@@ -34,13 +43,14 @@ def evaluate(
     data_folder: DataFolder = None,
     encoding: Encoding = None,
     mask_personal: MaskPersonal = False,
+    stream: Streaming = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model on other rows.
 
     Metrics with intervals, beside a constant, a linear model and LightGBM fitted on the same training rows.
     """
-    from plait.cli.rows import rows_of, say_faults, say_ignored, target_of, weight_of
+    from plait.cli.rows import say_faults, say_ignored, target_of, weight_of
     from plait.estimators import MultiTask, load_predictor
     from plait.media.decode import running
 
@@ -50,13 +60,13 @@ def evaluate(
         raise ConfigError("--favourable says what --require-fair judges by; give that, too, as in 0.8")
     estimator = load_predictor(model)
     schema = estimator.schema_
-    frame = rows_of(data, data_folder, encoding, mask_personal)
+    frame = opened(screen, data, stream, data_folder, encoding, mask_personal)
     tables = long_tables(side).of(schema)
     say_ignored(screen, estimator.ignored_columns(frame))
     if isinstance(estimator, MultiTask):
         of_one = {"slice-by": slice_by, "cost": cost, "amount": amount, "lift": lift, "permutations": permutations}
         of_one |= {"threshold": threshold is not None, "require-fair": require_fair is not None}
-        evaluate_several(screen, estimator, frame, tables, pictures, of_one)
+        evaluate_several(screen, estimator, in_memory(frame, "a model of several targets"), tables, pictures, of_one)
         return
     target = target_of(frame, schema)
     weight = weight_of(frame, schema) if schema.weight in frame.columns else None
@@ -77,12 +87,28 @@ def evaluate(
     if require_fair is None:
         screen.result(told)
         return
+    fair = _fairness(screen, estimator, sampled(frame), favourable, decided, tables)
+    screen.result({**told, "fairness": fair.to_json()})
+    refuse(screen, fair.refusal(require_fair))
+
+
+def _fairness(
+    screen: Screen,
+    estimator: Classifier | Regressor,
+    frame: pd.DataFrame,
+    favourable: str | None,
+    decided: float,
+    tables: Mapping[str, Side],
+) -> FairnessReport:
+    from plait.cli.rows import target_of, weight_of
     from plait.judgement.fairness import fairness
 
-    fair = fairness(
+    schema = estimator.schema_
+    weight = weight_of(frame, schema) if schema.weight in frame.columns else None
+    target = target_of(frame, schema)
+    found = fairness(
         estimator, frame, target, favourable=favourable, threshold=decided, sample_weight=weight, sides=tables
     )
     screen.heading("fairness")
-    screen.say(str(fair))
-    screen.result({**told, "fairness": fair.to_json()})
-    refuse(screen, fair.refusal(require_fair))
+    screen.say(str(found))
+    return found

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from plait.cli.options import AsJson, Data, DataFolder, Encoding, MaskPersonal, Model, SidePaths
 from plait.cli.screen import Screen
 from plait.cli.spread import On, Workers, check_on
+from plait.cli.stream import Streaming, opened
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.contracts import Json, Side
+    from plait.data.stream import Stream
+    from plait.estimators.framed import Report
 
 __all__ = ["predict"]
 
@@ -27,6 +35,7 @@ def predict(
     data_folder: DataFolder = None,
     encoding: Encoding = None,
     mask_personal: MaskPersonal = False,
+    stream: Streaming = None,
     on: On = None,
     workers: Workers = None,
     as_json: AsJson = False,
@@ -34,14 +43,11 @@ def predict(
     """Predict new rows, into a file.
 
     One row each, in their order, with identifiers carried along; sets or intervals where the model promises them.
-    With --on ray, Parquet is predicted in pieces into a new folder, never whole in memory.
+    With --stream, Parquet is read and predicted piece by piece; with --on ray, in pieces into a new folder.
     """
-    from plait.cli.rows import rows_of, say_faults, say_ignored
-    from plait.data.faults import counted
+    from plait.cli.rows import say_faults, say_ignored
     from plait.data.files import check_file
-    from plait.data.read import write_frame
     from plait.estimators import load_predictor
-    from plait.estimators.answers import answers
     from plait.media.decode import running
 
     screen = Screen(as_json)
@@ -53,7 +59,7 @@ def predict(
     check_file(output)
     estimator = load_predictor(model)
     schema = estimator.schema_
-    frame = rows_of(data, data_folder, encoding, mask_personal)
+    frame = opened(screen, data, stream, data_folder, encoding, mask_personal)
     ignored = estimator.ignored_columns(frame)
     say_ignored(screen, ignored)
     for target in schema.targets:
@@ -61,21 +67,37 @@ def predict(
             screen.note(f"the target {target!r} is among the columns; it is not read")
     tables = long_tables(side).of(schema)
     with screen.progress() as report, running(report):
-        prediction = estimator.prediction(frame, sides=tables)
-    faults = counted(prediction.faults)
+        columns, faults = _written(estimator, frame, output, tables, report)
     say_faults(screen, faults)
-    predicted = answers(estimator, frame, prediction, tables)
-    write_frame(predicted, output)
-    screen.say(f"{len(predicted):,} rows predicted: {output}")
+    screen.say(f"{len(frame):,} rows predicted: {output}")
     screen.result(
         {
-            "rows": len(predicted),
+            "rows": len(frame),
             "file": str(output),
-            "columns": list(predicted.columns),
+            "columns": columns,
             "ignored": list(ignored),
             "faults": faults,
         }
     )
+
+
+def _written(
+    estimator: Any, frame: pd.DataFrame | Stream, output: Path, tables: Mapping[str, Side], report: Report
+) -> tuple[list[str], list[dict[str, Json]]]:
+    """Predict into the file; its columns, and the cells that could not be read."""
+    from plait.data.faults import counted
+    from plait.data.read import write_frame
+    from plait.data.stream import Stream
+    from plait.estimators.answers import answers
+    from plait.estimators.streams import predict_stream
+
+    if isinstance(frame, Stream):
+        faults = predict_stream(estimator, frame, output, sides=tables, progress=report)
+        return list(Stream.open(output).columns), faults
+    prediction = estimator.prediction(frame, sides=tables)
+    predicted = answers(estimator, frame, prediction, tables)
+    write_frame(predicted, output)
+    return list(predicted.columns), counted(prediction.faults)
 
 
 def _on_cluster(
