@@ -26,6 +26,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, Self
@@ -52,7 +53,12 @@ NAME = re.compile(r"manifest\.json|state\.json|arrays\.safetensors|texts/(0|[1-9
 
 def versions() -> dict[str, str]:
     """Versions of Python and of every library that can change a result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    return {"python": platform.python_version(), **_installed()}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 def write(path: str | os.PathLike[str], state: State, manifest: Mapping[str, Json]) -> None:

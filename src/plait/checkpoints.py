@@ -74,7 +74,7 @@ class Checkpoints:
     @property
     def begun(self) -> bool:
         """Whether a fit has done something here."""
-        return self.folder.is_dir() and any(entry.is_dir() for entry in os.scandir(self.folder))
+        return self.folder.is_dir() and any(path.is_dir() for path in self.folder.iterdir())
 
     @property
     def due(self) -> bool:

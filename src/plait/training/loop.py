@@ -72,7 +72,7 @@ def train(
         training = Training(network, feed, objective, config, alone=alone, balance=balance, noise=noise)
         with training.team.watched():
             stopped = training.run(judge, keep, report)
-            if keep is not FORGETFUL:
+            if keep is not FORGETFUL and training.done > training.before:
                 training.team.written(saved(training), keep)
             return training.finished(stopped)
 
@@ -112,6 +112,7 @@ class Training:
         self.optimiser: torch.optim.Optimizer = make(groups(self.module), config.learning_rate)
         self.rate = registry.make("schedules", config.schedule.name, config.schedule.options)
         self.done, self.epoch, self.place, self.total = 0, 0, 0, 0.0
+        self.before = 0  # steps of an earlier run
         self.losses: list[float] = []
         self.judged: list[float] = []
         self.looks, self.alone = alone, {} if alone is None else {s: [loss] for s, loss in alone.prior().items()}
@@ -126,6 +127,7 @@ class Training:
         began, patience = time.monotonic(), self.config.patience or max(3, self.epochs // 3)
         if (found := keep.read()) is not None:
             restored(self, found)
+        self.before = self.done
         self.team.same("where the training stands", [self.done, self.feed.rows])
         while self.epoch < self.epochs:
             if judge is not None and self.epoch - self.best_epoch >= patience:
