@@ -107,6 +107,7 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "balances": {
         "alternation": "plait.training.balance:Alternation",
+        "lookahead": "plait.training.lookahead:Lookahead",
         "modulation": "plait.training.balance:Modulation",
     },
     "maskings": {
