@@ -34,7 +34,7 @@ def show_schema(screen: Screen, data: Path, division: Division[Any], schema: Sch
 
 
 def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> None:
-    """What was fitted, how long it took, and which cells could not be read."""
+    """What was fitted, how long it took, how far networks got by each source, and which cells could not be read."""
     from plait.cli.rows import say_faults
 
     plan, record = estimator.plan_, estimator.record_
@@ -42,6 +42,11 @@ def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> 
     if parts := plan.get("parts"):
         columns = list(dict.fromkeys(key for part in parts for key in part))
         screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
+    for name, told in record.get("training", {}).items():
+        if alone := told and told.get("alone"):
+            screen.heading(f"{name}: loss by each source alone")
+            each = [(source, losses[0], losses[1], losses[told["best_epoch"]]) for source, losses in alone.items()]
+            screen.table([("source", "prior", "first epoch", "epoch kept"), *each])
     if skipped := plan.get("skipped"):
         screen.note(f"the time budget left out {', '.join(skipped)}")
     say_faults(screen, record["faults"])

@@ -101,7 +101,9 @@ def write_run(
     fairness: FairnessReport | None = None,
 ) -> None:
     """Write a run's folder; a model that a gate refused (``record["accepted"]`` is false) has another name."""
+    from plait.report.canvas import save
     from plait.report.curves import draw
+    from plait.report.learning import learning_figure
 
     name, other = (MODEL, REFUSED_MODEL) if record["accepted"] else (REFUSED_MODEL, MODEL)
     estimator.save(folder / name)
@@ -110,6 +112,8 @@ def write_run(
         write_json(folder / "fairness.json", fairness.to_json())
     estimator.schema_.write(folder / "schema.yaml")
     write_json(folder / "run.json", record)
+    if (learning := learning_figure(record)) is not None:
+        save(learning, folder / "learning.png")
     if evaluation is not None:
         write_json(folder / "evaluation.json", evaluation.to_json())
         draw(evaluation, folder)
