@@ -316,7 +316,9 @@ class Model:
             own = _early(self.fitted, name)
             if own is None and self._evidence is not None:
                 with single_threaded_blas():
-                    own = able(make_fusion("early", name, {}), self.head).fit(self._evidence.within(f"reference {name}"))
+                    own = able(make_fusion("early", name, {}), self.head).fit(
+                        self._evidence.within(f"reference {name}")
+                    )
             if own is not None:
                 self.references[name] = own
 

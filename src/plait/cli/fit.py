@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -35,12 +35,14 @@ from plait.cli.options import (
     names,
     part_options,
 )
+from plait.cli.pretrain import From, begun
 from plait.cli.resume import Every, Kept, Resume
 from plait.cli.screen import Screen
 from plait.cli.shown import show_plan, show_schema
 from plait.cli.spread import On, Workers, check_on, spread
 from plait.cli.stream import Streaming, in_memory, opened, sampled, usual_fusion
 from plait.cli.tables import long_tables
+from plait.cli.watching import Watch, watching
 from plait.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from plait.estimators import Classifier, Regressor
     from plait.judgement.fairness import FairnessReport
     from plait.metrics.evaluation import Evaluation
+    from plait.pretraining import Base
 
 __all__ = ["fit"]
 
@@ -75,7 +78,6 @@ Fusion: TypeAlias = Annotated[
 
 
 def fit(
-    context: typer.Context,
     data: Data,
     output: Output = None,
     target: Targets = None,
@@ -89,6 +91,7 @@ def fit(
     task: Kind = None,
     weights: LossWeights = None,
     fusion: Fusion = None,
+    base: From = None,
     learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option of a part.")] = None,
     time_budget: Annotated[str | None, typer.Option(metavar="3min", help="No part is started after this time.")] = None,
@@ -109,6 +112,7 @@ def fit(
     checkpoint: Every = "30s",
     on: On = None,
     workers: Workers = None,
+    watch: Watch = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema, plan and time; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -118,6 +122,7 @@ def fit(
     Writes model.plait, schema.yaml, run.json, evaluation.json and pictures; fairness.json where columns are sensitive.
     A model that --require-fair refuses is written as refused.plait, and the exit code is 3.
     """
+    given = {**locals()}
     from plait.cli.rows import schema_of
     from plait.report.written import check_folder
 
@@ -125,35 +130,55 @@ def fit(
     chosen = _chosen(fusion, learner, option, time_budget, plan, jobs, seed)
     check_folder(output, dry_run)
     if (count := check_on(on, workers)) and not dry_run:
-        spread(fit, {"context": None, **context.params}, count)
+        spread(fit, given, count)
         return
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = opened(screen, data, stream, data_folder, encoding, mask_personal)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore), "sensitive": names(sensitive)}, tables)
+    start, schema = begun(base, schema, schema_file)
     chosen["fusion"] = fusion or usual_fusion(screen, frame, len(schema.targets))
-    if len(schema.targets) > 1:
-        asked = {"calibrate": calibrate, "require-fair": require_fair, "favourable": favourable, "threshold": threshold}
-        several = SeveralJob.of(
-            data,
-            in_memory(frame, "a model of several targets"),
-            schema,
-            tables.of(schema),
-            test,
-            seed,
-            Asked(task, weights, asked),
-        )
-        several.run(screen, output, chosen, kept, dry_run)
-        return
-    job = _Job.of(data, frame, schema, tables.of(schema), one_task(task, weights), calibrate, test, seed)
-    show_schema(screen, job.data, job.division, job.schema, job.leaks)
-    gate = _Gate.of(job, require_fair, favourable, threshold)
-    estimator = job.estimator(chosen)
-    if output is None or dry_run:
-        job.pilot(screen, estimator)
-        return
-    job.fit(screen, estimator, kept)
-    _finish(screen, output, job, estimator, chosen, gate, kept)
+    gate = {"require-fair": require_fair, "favourable": favourable, "threshold": threshold}
+    asked = Asked(task, weights, gate)
+    fitting = _Fitting(data, frame, schema, tables.of(schema), test, seed, asked, calibrate, start)
+    with watching(screen, None if dry_run else watch, output, chosen, resume):
+        fitting.run(screen, output, chosen, kept, dry_run)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Rows, and all that is asked of a fit on them."""
+
+    data: Path
+    frame: pd.DataFrame | Stream
+    schema: Schema
+    sides: Mapping[str, Side]
+    test: float
+    seed: int
+    asked: Asked
+    calibrate: str
+    base: Base | None
+
+    def run(self, screen: Screen, output: Path | None, chosen: dict[str, Any], kept: Kept, dry_run: bool) -> None:
+        """Fit, judge and write; or only show, where that is asked for or there is nowhere to write."""
+        rows = self.data, self.frame, self.schema, self.sides
+        if len(self.schema.targets) > 1:
+            told = {"calibrate": self.calibrate, **self.asked.of_one}
+            frame = in_memory(self.frame, "a model of several targets")
+            asked = replace(self.asked, of_one=told)
+            several = SeveralJob.of(self.data, frame, self.schema, self.sides, self.test, self.seed, asked)
+            replace(several, base=self.base).run(screen, output, chosen, kept, dry_run)
+            return
+        task = one_task(self.asked.heads, self.asked.weights)
+        job = replace(_Job.of(*rows, task, self.calibrate, self.test, self.seed), base=self.base)
+        show_schema(screen, job.data, job.division, job.schema, job.leaks)
+        gate = _Gate.of(job, *(self.asked.of_one[name] for name in ("require-fair", "favourable", "threshold")))
+        estimator = job.estimator(chosen)
+        if output is None or dry_run:
+            job.pilot(screen, estimator)
+            return
+        job.fit(screen, estimator, kept)
+        _finish(screen, output, job, estimator, chosen, gate, kept)
 
 
 @dataclass(frozen=True)
@@ -168,6 +193,7 @@ class _Job:
     target_name: str
     classifies: bool
     calibrate: str
+    base: Base | None = None
 
     @classmethod
     def of(
@@ -223,7 +249,7 @@ class _Job:
     def pilot(self, screen: Screen, estimator: Classifier | Regressor) -> None:
         from plait.cli.pilot import pilot
 
-        pilot(screen, estimator, self.train, self.target_name, self.sides)
+        pilot(screen, estimator, self.train, self.target_name, self.sides, self.base)
 
     def fit(self, screen: Screen, estimator: Classifier | Regressor, kept: Kept) -> None:
         from plait.cli.rows import weight_of
@@ -237,6 +263,7 @@ class _Job:
                 weight,
                 sides=self.sides,
                 progress=progress,
+                base=self.base,
                 keep=keep,
             )
             if self.calibrate != "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "predict"]
 
 ROWS = 8_192  # rows that a process predicts at once
+BLOCK = 65_536  # rows that are read at once, about
 
 
 def predict(
@@ -65,7 +66,8 @@ def predict(
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        rows = ray.data.read_parquet([str(part.absolute()) for part in parts])
+        blocks = max(workers, -(-_counted(parts) // BLOCK))
+        rows = ray.data.read_parquet([str(part.absolute()) for part in parts], override_num_blocks=blocks)
         said = rows.map_batches(
             _Answering,
             fn_constructor_args=(str(Path(model).absolute()), dict(sides or {}), beside),
@@ -78,7 +80,7 @@ def predict(
             said.write_parquet(str(place))
         except ray.exceptions.RayError as error:
             raise _cause(error) from None
-    return _counted(place)
+    return _counted(place.glob("*.parquet"))
 
 
 class _Answering:
@@ -102,10 +104,10 @@ class _Answering:
         return pa.Table.from_pandas(answers(self.estimator, frame, said, self.sides), preserve_index=False)
 
 
-def _counted(folder: Path) -> int:
+def _counted(files: Iterable[Path]) -> int:
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet"))
+    return sum(pq.read_metadata(file).num_rows for file in files)
 
 
 def _cause(error: BaseException) -> PlaitError:

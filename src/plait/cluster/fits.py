@@ -90,4 +90,4 @@ def _cause(error: Any) -> PlaitError:
             return said
     rank, first = next(iter(failures.items()), (None, error))
     where = "the fit on Ray failed" if rank is None else f"worker {rank} of the fit on Ray is gone"
-    return PlaitError(f"{where}: {' '.join(str(first).split())[:200]}")
+    return PlaitError(f"{where}: {type(first).__name__}: {' '.join(str(first).split())[:200]}")
