@@ -279,6 +279,15 @@ def test_grades_keep_their_order_and_their_types():
         head.encode(np.array(["D"], object))
 
 
+def test_steps_up_a_ladder_start_as_one_direction():
+    head = fitted("ordinal", np.arange(5))
+    pooled = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+    scores = head.module(8)(torch.zeros(6, 1, 8), torch.ones(6, 1, dtype=torch.bool), pooled)
+    moved = scores - torch.from_numpy(head.prior).float()
+    torch.testing.assert_close(moved, moved[:, :1].expand_as(moved), atol=1e-5, rtol=0)
+    assert moved[:, 0].abs().min() > 0
+
+
 def test_a_grade_without_rows_has_a_small_probability():
     head = fitted("ordinal", np.repeat([0, 2], 50), grades=[0, 1, 2, 3])
     np.testing.assert_allclose(head.decode(head.prior[None]).values[0], [0.495, 0.005, 0.495, 0.005], atol=1e-3)

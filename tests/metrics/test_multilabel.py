@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from plait.contracts import Prediction
 from plait.errors import InputError
 from plait.metrics import multilabel
+from plait.metrics.checked import scores_of, truth_of
 from plait.metrics.evaluation import evaluate
 
 
@@ -71,3 +72,12 @@ def test_evaluation_takes_lists_and_matrices() -> None:
     one, other = (evaluate(prediction, targets, resamples=20) for targets in (truth, names))
     assert one["macro_roc_auc"] == other["macro_roc_auc"]
     assert one["log_loss"].value == pytest.approx(log_loss(truth.ravel(), told.ravel()))
+
+
+@pytest.mark.parametrize("kind", ["grade", "quantiles", "ranking", "labels", "several"])
+def test_what_is_for_classes_and_values_refuses_other_kinds(kind: str) -> None:
+    prediction = Prediction(kind, np.full((4, 2), 0.5), np.array([0, 1]))
+    with pytest.raises(InputError, match=f"classes or values, but the model predicts '{kind}'"):
+        scores_of(prediction, 4)
+    with pytest.raises(InputError, match=f"classes or values, but the model predicts '{kind}'"):
+        truth_of(prediction, np.zeros(4))
