@@ -12,14 +12,15 @@ from plait.contracts import Array, State
 __all__ = ["Tails"]
 
 KNOTS = 64
-BEYOND = 10  # scores above the last knot: their mean excess is the slope from there on
+BEYOND = 10  # scores above the last knot: their mean excess is the scale from there on
 
 
 class Tails:
     """Of each column, the surprise ``-log P(S >= s)`` of a score, as the scores it was fitted on have it.
 
-    Between knots it is linear; beyond the last one the tail is exponential with the mean excess of the scores there
-    (the peaks over a threshold of Pickands, 1975, with shape 0), so that no two scores beyond all that was seen tie.
+    Between knots it is linear. Beyond the last one the tail is that of Pareto, with shape 1 and the mean excess of the
+    scores there as its scale (peaks over a threshold: Pickands, 1975): the heaviest that comes into question, since of
+    what was never seen nobody knows how rare it is. No two scores beyond all that was seen tie.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class Tails:
                 continue
             knots, first = np.unique(self.knots[column], return_index=True)  # ties surprise as little as the least
             level = self.levels[first]
-            found = np.interp(values, knots, level) + self.slopes[column] * np.maximum(values - knots[-1], 0)
+            found = np.interp(values, knots, level) + np.log1p(self.slopes[column] * np.maximum(values - knots[-1], 0))
             out[:, column] = np.where(np.isnan(values), 0.0, found)
         return out
 
