@@ -24,8 +24,10 @@ from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
 from plait.cli.list import list_parts
+from plait.cli.nearest import nearest
 from plait.cli.overview import overview
 from plait.cli.predict import predict
+from plait.cli.pretrain import pretrain
 from plait.cli.report import report
 from plait.cli.stress import stress
 from plait.errors import PlaitError, unknown
@@ -50,6 +52,8 @@ def app() -> typer.Typer:
     verbs: tuple[Callable[..., None], ...] = (
         inspect,
         fit,
+        pretrain,
+        nearest,
         predict,
         evaluate,
         calibrate,

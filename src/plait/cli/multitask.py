@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from plait.data.schema import Schema
     from plait.estimators import MultiTask
     from plait.estimators.evaluations import Evaluations
+    from plait.pretraining import Base
 
 __all__ = ["Asked", "LossWeights", "SeveralJob", "evaluate_several", "one_task"]
 
@@ -98,6 +99,7 @@ class SeveralJob:
     division: Division[pd.DataFrame]
     share: float
     asked: Asked
+    base: Base | None = None
 
     @classmethod
     def of(
@@ -155,7 +157,7 @@ class SeveralJob:
         if output is None or dry_run:
             from plait.cli.pilot import pilot
 
-            pilot(screen, estimator, train, list(names), self.sides)
+            pilot(screen, estimator, train, list(names), self.sides, self.base)
             return
         from plait.cli.rows import weight_of
         from plait.threads import leads
@@ -163,7 +165,7 @@ class SeveralJob:
         keep = kept.held(self.data, self.division, f"none; targets {names}; weights {weights}", None)
         with screen.progress() as progress:
             weight = weight_of(train, self.schema)
-            estimator.fit(train, None, weight, sides=self.sides, progress=progress, keep=keep)
+            estimator.fit(train, None, weight, sides=self.sides, progress=progress, base=self.base, keep=keep)
         if not leads():
             return
         show_plan(screen, estimator)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plait.contracts import Json, Progress, Side
     from plait.data.stream import Stream
     from plait.estimators import Classifier, MultiTask, Regressor
+    from plait.pretraining import Base
 
 __all__ = ["pilot"]
 
@@ -45,6 +46,7 @@ def pilot(
     train: pd.DataFrame | Stream,
     target: str | list[str],
     sides: Mapping[str, Side],
+    base: Base | None = None,
 ) -> None:
     """Fit the plan for all rows on at most 1,000 of them, spread evenly, and multiply; nothing is written."""
     import numpy as np
@@ -53,7 +55,8 @@ def pilot(
     some = sampled(train.take(np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))))
     for _ in range(2):  # the first loads libraries, the second tells the time
         stages = _Stages()
-        estimator.set_params(plan=plan).fit(some.drop(columns=target), some[target], sides=sides, progress=stages)
+        estimator.set_params(plan=plan)
+        estimator.fit(some.drop(columns=target), some[target], sides=sides, progress=stages, base=base)
         stages.enter(None)
     more = len(train) / len(some)
     told = {stage: round(seconds * more, 2) for stage, seconds in stages.seconds.items()}

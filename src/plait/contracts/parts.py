@@ -179,15 +179,20 @@ class ByColumn(Protocol):
 
 
 class Reconstruction(Protocol):
-    """An ``nn.Module`` that hides places of what an encoder reads, and is asked for them again."""
+    """An ``nn.Module`` that hides places of what an encoder reads, and asks the vector of the row for them."""
 
-    def hide(self, tensors: Mapping[str, torch.Tensor], share: float) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """The encoder's tensors with about a `share` of the places hidden, and which (bool ``B x P``)."""
+    def hide(
+        self, tensors: Mapping[str, torch.Tensor], share: float, shown: float
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The encoder's tensors with about a `share` of their places hidden, and what telling each counts.
+
+        The latter is float ``B x P``: 1 of hidden places, `shown` of others, 0 where there is none.
+        """
 
     def __call__(
-        self, pooled_BD: torch.Tensor, tensors: Mapping[str, torch.Tensor], hidden_BP: torch.Tensor
+        self, pooled_BD: torch.Tensor, tensors: Mapping[str, torch.Tensor], asked_BP: torch.Tensor
     ) -> torch.Tensor:
-        """How badly the vectors of the rows tell what was hidden, the mean over each row's places: ``B``."""
+        """How badly the vectors of rows tell their places, the mean of each row: ``B``; `tensors` hide nothing."""
 
 
 @runtime_checkable

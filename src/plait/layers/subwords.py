@@ -18,8 +18,6 @@ from plait.layers.recurrent import Cell, Recurrence
 
 __all__ = ["SubwordGRU", "SubwordLSTM", "SubwordTokens"]
 
-WINDOW = 4  # neighbours that are asked for together, where the encoder merges none
-
 
 class SubwordTokens(nn.Module):
     """Subword embeddings, merged by a strided convolution so that the body reads at most `tokens` of them.
@@ -64,7 +62,7 @@ class SubwordTokens(nn.Module):
 
     def reconstruction(self) -> SubwordsAgain:
         vocabulary, width = self.embedding.weight.shape
-        return SubwordsAgain(width, vocabulary, self.max_tokens, self.stride)
+        return SubwordsAgain(width, vocabulary)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids_BT = tensors["ids"]
@@ -114,7 +112,7 @@ class SubwordGRU(nn.Module):
 
     def reconstruction(self) -> SubwordsAgain:
         vocabulary, width = self.embedding.weight.shape
-        return SubwordsAgain(width, vocabulary, self.max_tokens, WINDOW)
+        return SubwordsAgain(width, vocabulary)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids_BT = tensors["ids"]

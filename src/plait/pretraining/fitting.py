@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from plait import artifact, registry
 from plait.contracts import FORGETFUL, Batches, FitContext, Job, Json, Keep, Modality, Progress, Side, unheard
 from plait.data.faults import counted
+from plait.data.fingerprint import fingerprint
 from plait.data.frame import groups_of, source_columns, times_of
 from plait.data.schema import Schema
 from plait.data.splits import holdout
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from plait.network import Network
     from plait.training.history import History
 
-__all__ = ["pretrain"]
+__all__ = ["check_options", "pretrain"]
 
 
 def pretrain(
@@ -72,7 +73,7 @@ def pretrain(
     InputError
         If columns are missing or there is nothing to learn from.
     """
-    settings, network_fusion = _parts(fusion, options or {})
+    settings, network_fusion = check_options(fusion, options or {})
     if schema is None:
         schema = Schema.infer(frame, time=time, ignore=ignore, sides=sides)
     if not schema.sources:
@@ -92,6 +93,15 @@ def pretrain(
     )
     began = perf_counter()
     rooms, batches = _read(frame, schema, sides, context)
+    keep.claim(
+        {
+            "schema": schema.to_json(),
+            "fusion": {"name": fusion, **asdict(network_fusion)},
+            "pretraining": asdict(settings),
+            "seed": seed,
+            "cells": fingerprint(*batches.sources.values()),
+        }
+    )
     network, history = _trained(rooms, batches, network_fusion, settings, context)
     record = {
         "rows": len(frame),
@@ -103,6 +113,7 @@ def pretrain(
         "best_epoch": history.best_epoch,
         "stopped": history.stopped,
         "told": dict(history.told),
+        "contrast": bool(settings.contrast) and len(rooms) > 1,
         "seed": seed,
         "threads": context.threads,
         "faults": counted(batches.faults),
@@ -111,7 +122,8 @@ def pretrain(
     return Base(schema, rooms, network, network_fusion, record)
 
 
-def _parts(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tuple[Pretraining, NeuralFusion]:
+def check_options(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tuple[Pretraining, NeuralFusion]:
+    """The options of pretraining and the fusion, checked; see `pretrain`."""
     for part in options:
         if part not in (fusion, Pretraining.name):
             raise unknown("part in options", part, (fusion, Pretraining.name))

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from plait.contracts import Batch, Reconstruction, Reconstructs
-from plait.layers.reconstruction import TokensAgain, runs
+from plait.layers.reconstruction import TokensAgain, asked_of, runs
 from plait.layers.seeded import reproducible
 from plait.network import Network, applied, batched
 from plait.pretraining.settings import Pretraining
@@ -41,33 +41,32 @@ class Pretext(Objective):
         self.again = nn.ModuleList(_reconstruction(network, source) for source in self.sources)
 
     def forward(self, network: Network, tensors: Tensors, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        shown, hidden = self._hide(tensors)
-        values, masks = network.tokens(shown)
+        given, asked = self._hide(tensors)
+        values, masks = network.tokens(given)
         for i, again in enumerate(self.again):
             if isinstance(again, TokensAgain):
-                hidden[self.sources[i]] = runs(masks[i], self.settings.hidden)
-                masks[i] = masks[i] & ~hidden[self.sources[i]]
+                hidden_BT = runs(masks[i], self.settings.hidden)
+                asked[self.sources[i]] = asked_of(masks[i], hidden_BT, self.settings.shown)
+                masks[i] = masks[i] & ~hidden_BT
         pooled_BD = network.body(values, self._absent(masks))[2]
         loss: torch.Tensor = pooled_BD.new_zeros(())
         for source, again in zip(self.sources, self.again, strict=True):
-            loss_B = again(pooled_BD, tensors[source], hidden[source])
-            asked_B = hidden[source].any(dim=1)
-            own = (loss_B * weight).mean()
-            self.told[f"hidden {source}"] = own.item() / max(asked_B.float().mean().item(), 1e-9)
+            own = (again(pooled_BD, tensors[source], asked[source]) * weight).mean()
+            told_B = (asked[source] > 0).any(dim=1)
+            self.told[f"told {source}"] = own.item() / max(told_B.float().mean().item(), 1e-9)
             loss = loss + own
         if self.settings.contrast and len(self.sources) > 1:
             loss = loss + self.settings.contrast * self._contrast(network, values, masks, weight)
         return loss
 
     def _hide(self, tensors: Tensors) -> tuple[dict[str, Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]:
-        shown: dict[str, Mapping[str, torch.Tensor]] = dict(tensors)
-        hidden: dict[str, torch.Tensor] = {}
+        given: dict[str, Mapping[str, torch.Tensor]] = dict(tensors)
+        asked: dict[str, torch.Tensor] = {}
+        how = self.settings.hidden, self.settings.shown
         for source, again in zip(self.sources, self.again, strict=True):
             if not isinstance(again, TokensAgain):
-                shown[source], hidden[source] = cast("Reconstruction", again).hide(
-                    tensors[source], self.settings.hidden
-                )
-        return shown, hidden
+                given[source], asked[source] = cast("Reconstruction", again).hide(tensors[source], *how)
+        return given, asked
 
     def _absent(self, masks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The masks with some sources of each row hidden whole; one of those that are there stays."""

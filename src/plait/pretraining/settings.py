@@ -17,7 +17,9 @@ class Pretraining:
     Parameters
     ----------
     hidden
-        Share of each source's cells, steps or subwords that is hidden and told again, above 0 to below 1.
+        Share of each source's cells, steps or subwords that is hidden, above 0 to below 1.
+    shown
+        What telling those that are not hidden counts beside those that are, 0 or more.
     absent
         Chance that a source of a row is not seen at all while its cells are told, 0 to below 1.
     contrast
@@ -34,6 +36,7 @@ class Pretraining:
     name: ClassVar[str] = "pretraining"
 
     hidden: float = 0.3
+    shown: float = 1.0
     absent: float = 0.15
     contrast: float = 0.3
     passes: float = 2.0
@@ -41,6 +44,7 @@ class Pretraining:
     def __post_init__(self) -> None:
         rules = {
             "hidden": (above_zero(self.hidden) and self.hidden < 1, "above 0 to below 1"),
+            "shown": (number(self.shown), "0 or more"),
             "absent": (number(self.absent) and self.absent < 1, "0 to below 1"),
             "contrast": (number(self.contrast), "0 or more"),
             "passes": (above_zero(self.passes), "above 0"),
