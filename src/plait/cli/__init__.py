@@ -30,6 +30,7 @@ from plait.cli.predict import predict
 from plait.cli.pretrain import pretrain
 from plait.cli.report import report
 from plait.cli.stress import stress
+from plait.cli.tune import tune
 from plait.errors import PlaitError, unknown
 
 __all__ = ["app", "main"]
@@ -54,6 +55,7 @@ def app() -> typer.Typer:
         fit,
         pretrain,
         nearest,
+        tune,
         predict,
         evaluate,
         calibrate,

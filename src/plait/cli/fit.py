@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from plait.metrics.evaluation import Evaluation
     from plait.pretraining import Base
 
-__all__ = ["fit"]
+__all__ = ["Rows", "fit"]
 
 TASKS = ("classification", "regression")
 
@@ -170,7 +170,7 @@ class _Fitting:
             replace(several, base=self.base).run(screen, output, chosen, kept, dry_run)
             return
         task = one_task(self.asked.heads, self.asked.weights)
-        job = replace(_Job.of(*rows, task, self.calibrate, self.test, self.seed), base=self.base)
+        job = replace(Rows.of(*rows, task, self.calibrate, self.test, self.seed), base=self.base)
         show_schema(screen, job.data, job.division, job.schema, job.leaks)
         gate = _Gate.of(job, *(self.asked.of_one[name] for name in ("require-fair", "favourable", "threshold")))
         estimator = job.estimator(chosen)
@@ -182,7 +182,7 @@ class _Fitting:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Rows:
     """Rows to fit on and rows to judge by, and what is to be learned from them."""
 
     data: Path
@@ -206,7 +206,7 @@ class _Job:
         calibrate: str,
         test: float,
         seed: int,
-    ) -> _Job:
+    ) -> Rows:
         from plait.calibration import check_method
         from plait.cli.rows import target_of
         from plait.data.division import divide
@@ -287,7 +287,7 @@ class _Gate:
     threshold: float
 
     @classmethod
-    def of(cls, job: _Job, least: float | None, favourable: str | None, threshold: float | None) -> _Gate:
+    def of(cls, job: Rows, least: float | None, favourable: str | None, threshold: float | None) -> _Gate:
         """Before any fitting: can the gate be asked at all?"""
         import numpy as np
 
@@ -313,7 +313,7 @@ class _Gate:
             raise ConfigError("--require-fair needs to know which class is good for a person; name it (--favourable)")
         return gate
 
-    def judge(self, job: _Job, estimator: Classifier | Regressor) -> FairnessReport | None:
+    def judge(self, job: Rows, estimator: Classifier | Regressor) -> FairnessReport | None:
         """How decisions fall on groups, where columns are sensitive and it is known what is good for a person."""
         from plait.cli.rows import weight_of
         from plait.judgement.fairness import fairness
@@ -336,7 +336,7 @@ class _Gate:
 def _finish(
     screen: Screen,
     output: Path,
-    job: _Job,
+    job: Rows,
     estimator: Classifier | Regressor,
     chosen: Mapping[str, Any],
     gate: _Gate,

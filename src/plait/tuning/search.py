@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import pandas as pd
 from sklearn.base import clone
@@ -16,16 +16,18 @@ from plait.contracts import Json, Progress, Side, Space, unheard
 from plait.data.frame import as_frame
 from plait.data.read import digest
 from plait.errors import ConfigError, PlaitError
-from plait.estimators.base import Estimator
+from plait.estimators.classifier import Classifier
+from plait.estimators.regressor import Regressor
 from plait.model import duration
 from plait.stacking import Part
 from plait.tuning.space import check_space, space_of
 from plait.tuning.splits import Splits
 from plait.tuning.study import Study, Trial, by_part
 
-__all__ = ["Spread", "Tuned", "tune"]
+__all__ = ["Estimating", "Spread", "Tuned", "tune"]
 
-E = TypeVar("E", bound=Estimator)
+Estimating: TypeAlias = Classifier | Regressor
+E = TypeVar("E", bound=Estimating)
 Options = Mapping[str, Mapping[str, Json]]
 
 
@@ -214,12 +216,12 @@ def _merged(own: Options, options: Options) -> dict[str, dict[str, Json]]:
     return {part: {**own.get(part, {}), **options.get(part, {})} for part in {**own, **options}}
 
 
-def _seed(estimator: Estimator) -> int:
+def _seed(estimator: Estimating) -> int:
     state = estimator.random_state
     return int(state) if isinstance(state, int) else 0
 
 
-def _told(estimator: Estimator, X: object, y: object) -> dict[str, Json]:
+def _told(estimator: Estimating, X: object, y: object) -> dict[str, Json]:
     """What losses depend on, beside the space."""
     options = estimator.options or {}
     return {

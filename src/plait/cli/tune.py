@@ -1,0 +1,199 @@
+"""``plait tune``: look for options within a budget, and judge the tuned model beside the one that was not tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plait.cli.fit import Rows
+from plait.cli.options import (
+    AsJson,
+    Data,
+    DataFolder,
+    Encoding,
+    Group,
+    Ignore,
+    Jobs,
+    LabelTime,
+    Output,
+    SchemaFile,
+    Seed,
+    SidePaths,
+    Target,
+    Time,
+    Weight,
+    names,
+    part_options,
+)
+from plait.cli.screen import Screen
+from plait.cli.shown import show_schema
+from plait.cli.spread import On, Workers, check_on
+from plait.cli.tables import long_tables
+
+if TYPE_CHECKING:
+    from plait.contracts import Space
+    from plait.estimators import Classifier, Regressor
+    from plait.tuning import Tuned
+    from plait.tuning.search import Spread
+
+__all__ = ["tune"]
+
+
+def tune(
+    data: Data,
+    output: Output = None,
+    target: Target = None,
+    time: Time = None,
+    label_time: LabelTime = None,
+    group: Group = None,
+    weight: Weight = None,
+    ignore: Ignore = None,
+    schema_file: SchemaFile = None,
+    fusion: Annotated[str, typer.Option(help="How sources are joined; see `plait list fusions`.")] = "early",
+    learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="PART.OPTION=VALUE", help="Option that stays as it is said.")
+    ] = None,
+    trials: Annotated[int, typer.Option(metavar="N", min=1, help="Trials at most, those before --resume too.")] = 30,
+    budget: Annotated[str | None, typer.Option(metavar="10min", help="No trial begins after this time.")] = None,
+    space: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What is searched, as YAML; by default what parts declare.")
+    ] = None,
+    test: Annotated[float, typer.Option(help="Share of rows held out to judge by; 0: none.")] = 0.25,
+    side: SidePaths = None,
+    data_folder: DataFolder = None,
+    encoding: Encoding = None,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the trials in the folder.")] = False,
+    on: On = None,
+    workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema and space; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for options that do better on inner rows held out, past to future where rows have a time.
+
+    The best is fitted on all training rows and judged once on the rows held out, beside the same model not tuned.
+    Writes what `plait fit` writes, tuning.json, trials.jsonl (for --resume) and pictures.
+    """
+    from plait.cli.rows import rows_of, schema_of
+    from plait.report.written import check_folder
+    from plait.tuning import read_space, space_of
+
+    screen, tables = Screen(as_json), long_tables(side)
+    check_folder(output, dry_run)
+    count = check_on(on, workers)
+    searched = space_of(fusion, learner) if space is None else read_space(space)
+    frame = rows_of(data, data_folder, encoding)
+    roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
+    schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore)}, tables)
+    rows = Rows.of(data, frame, schema, tables.of(schema), None, "none", test, seed)
+    show_schema(screen, rows.data, rows.division, rows.schema, rows.leaks)
+    _show_space(screen, searched)
+    if output is None or dry_run:
+        screen.result({"space": {name: str(where) for name, where in searched.items()}, "trials": trials})
+        return
+    part = {"fusion": fusion, "learner": learner, "options": part_options(option) or None}
+    chosen = {**part, "n_jobs": jobs, "random_state": seed}
+    job = _Search(rows, chosen, searched, trials, budget, resume, count)
+    _finish(screen, output, job, job.run(screen, output))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is searched, on which rows, and for how long."""
+
+    rows: Rows
+    chosen: Mapping[str, Any]
+    space: Space
+    trials: int
+    budget: str | None
+    resume: bool
+    workers: int
+
+    def run(self, screen: Screen, output: Path) -> Tuned[Classifier | Regressor]:
+        from plait.cli.rows import weight_of
+        from plait.data.files import made_folder
+        from plait.tuning import tune as search
+
+        train, target = self.rows.train, self.rows.target_name
+        with _spread(self.workers) as spread, screen.progress() as progress:
+            return search(
+                self.rows.estimator(self.chosen),
+                train.drop(columns=target),
+                train[target],
+                weight_of(train, self.rows.schema),
+                space=self.space,
+                trials=self.trials,
+                budget=self.budget,
+                sides=self.rows.sides,
+                folder=made_folder(output),
+                resume=self.resume,
+                spread=spread,
+                report=progress,
+            )
+
+
+@contextmanager
+def _spread(workers: int) -> Iterator[Spread | None]:
+    """Where trials run: here, or on a cluster for as long as the block lasts."""
+    if not workers:
+        yield None
+        return
+    from plait.cluster import Tasks, session
+
+    with session(workers):
+        yield Tasks(workers)
+
+
+def _finish(screen: Screen, output: Path, job: _Search, tuned: Tuned[Classifier | Regressor]) -> None:
+    """Judge both models once, show and write."""
+    from plait.cli.rows import weight_of
+    from plait.report.trials import draw
+    from plait.report.written import run_record, write_json, write_run
+
+    rows, told = job.rows, tuned.to_json()
+    screen.heading(
+        f"{len(tuned.trials)} trials: loss {tuned.loss:.4f} on inner rows, {tuned.default_loss:.4f} not tuned"
+    )
+    options = [(f"{part}.{name}", value) for part, own in tuned.options.items() for name, value in own.items()]
+    screen.table([("option", "value"), *options] if options else [("no trial was better than the default",)])
+    evaluation = rows.judge(tuned.estimator)
+    if evaluation is not None and rows.test is not None:
+        target, weight = rows.test[rows.target_name], weight_of(rows.test, rows.schema)
+        judged = tuned.estimator.judge(rows.test, target, weight, sides=rows.sides)
+        paired = judged.compare(tuned.default.prediction(rows.test, sides=rows.sides), ("tuned", "not tuned"))
+        screen.heading("judged on the rows held out, beside the same model not tuned")
+        screen.say(str(paired))
+        told["held_out"] = paired.to_json()
+    chosen = {**job.chosen, "options": {**(job.chosen["options"] or {}), **_both(job, tuned)}}
+    record = run_record(output, rows.data, rows.division, rows.share, tuned.estimator, chosen, evaluation, rows.leaks)
+    write_run(output, tuned.estimator, {**record, "accepted": True, "refused": ""}, evaluation)
+    write_json(output / "tuning.json", told)
+    draw(tuned, output)
+    screen.heading(f"written to {output}: model.plait, schema.yaml, run.json, tuning.json, trials.jsonl and pictures")
+    screen.result({**record, "tuning": told})
+
+
+def _both(job: _Search, tuned: Tuned[Classifier | Regressor]) -> dict[str, dict[str, Any]]:
+    """Options that were said and options that were found, by part."""
+    said = job.chosen["options"] or {}
+    return {part: {**said.get(part, {}), **own} for part, own in tuned.options.items()}
+
+
+def _show_space(screen: Screen, space: Space) -> None:
+    from plait.contracts import Between
+
+    screen.heading("searched")
+    rows = []
+    for name, where in space.items():
+        if isinstance(where, Between):
+            rows.append((name, f"{where.low:g} to {where.high:g}" + (" by factors" if where.log else "")))
+        else:
+            rows.append((name, ", ".join(map(str, where.values))))
+    screen.table([("option", "where"), *rows])
