@@ -136,7 +136,7 @@ class Reconstruction(Detector):
         spread = np.linalg.inv(total)
         mean = np.einsum("nij,nj->ni", spread, sum(pull, np.zeros((rows, size))))
         left = (z - mean @ loadings.T) / noise  # the precision matrix of what is seen, times z
-        own = 1 / noise - (spread.reshape(rows, -1) @ outer.T) / noise**2  # its diagonal
+        own = 1 / noise - (spread.reshape(rows, size * size) @ outer.T) / noise**2  # its diagonal
         cells = np.where(seen, left**2 / np.maximum(own, 1e-12), np.nan)
         whole = np.where(seen, z * left, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
         apart, sources = np.full(values.shape, np.nan), np.full((rows, len(precision)), np.nan)
@@ -145,7 +145,7 @@ class Reconstruction(Detector):
             rest = np.linalg.inv(total - precision[place].reshape(rows, size, size))
             told = np.einsum("nij,nj->ni", rest, sum(pull, np.zeros((rows, size))) - pull[place])
             error = np.where(there, z[:, columns_of] - told @ loadings[columns_of].T, 0.0)
-            variance = noise[columns_of] + rest.reshape(rows, -1) @ outer[columns_of].T
+            variance = noise[columns_of] + rest.reshape(rows, size * size) @ outer[columns_of].T
             apart[:, columns_of] = np.where(there, error**2 / variance, np.nan)
             back = (error / noise[columns_of]) @ loadings[columns_of]
             distance = (error**2 / noise[columns_of]).sum(axis=1) - np.einsum("ni,nij,nj->n", back, spread, back)

@@ -175,7 +175,7 @@ class Detection:
             for place, (name, detector) in enumerate(self.detectors.items()):
                 rows = np.flatnonzero(oddest == place)
                 odd = self.parts[name](detector.shares(joined.features.take(rows)))
-                odd = np.maximum(odd - 1.0, 0.0)  # 1 is usual
+                odd = np.maximum(odd - 1.0, 0.0) ** 2  # 1 is usual; squares, since many a little odd are usual, too
                 total = odd.sum(axis=1, keepdims=True)
                 dense[rows] = np.divide(odd, total, out=odd, where=total > 0) * found[rows, place][:, None]
         told = FeatureShares(np.zeros(len(view)), dense, None, "surprise, shared out by what makes a row odd")

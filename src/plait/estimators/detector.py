@@ -45,8 +45,9 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
     options
         Options of detectors by name, as in ``{"isolation": {"trees": 500}}``.
     budget
-        The share of new rows that may alert (``0.01``, ``"1%"``; few rows cannot promise little), or alerts a day (``"50 a day"``, which needs `time`).
-        The threshold is learned on rows held out: the latest where rows have a time.
+        The share of new rows that may alert (``0.01``, ``"1%"``), or alerts a day (``"50 a day"``, which needs `time`).
+        The threshold is learned on rows held out, the latest where rows have a time; a promise of ``1 / n`` needs
+        ``n`` of them.
     contamination
         Instead, as in scikit-learn: the share of the training rows themselves that are outliers; none are held out.
     time, group

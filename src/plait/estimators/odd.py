@@ -123,6 +123,8 @@ def _text(model: Detection, origin: Origin, place: int, frame: pd.DataFrame, row
     shown = _number(value) if cell is None or isinstance(cell, int | float | np.number) else str(cell)[:LONGEST]
     if isinstance(cell, pd.Timestamp):
         return f"{where} is {cell:%Y-%m-%d}"
+    if usual.low[place] <= value <= usual.high[place]:
+        return f"{where} is {shown}, unlike what the rest of the row lets expect"
     return f"{where} is {shown}, usually {_number(usual.low[place])} to {_number(usual.high[place])}"
 
 
