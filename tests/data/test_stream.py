@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(size=st.integers(1, 600), seed=st.integers(0, 5), share=st.sampled_from([0.0, 0.02, 0.5, 1.0]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_chunks_put_together_are_the_rows(place: Path, size: int, seed: int, share: float) -> None:
     kept = np.random.default_rng(seed).random(ROWS) < share
     stream, whole = Stream.open(place).take(kept), read(place)[kept].reset_index(drop=True)
@@ -53,7 +53,7 @@ def test_chunks_put_together_are_the_rows(place: Path, size: int, seed: int, sha
 
 
 @given(size=st.integers(1, 600), seed=st.integers(0, 5), share=st.sampled_from([0.1, 1.0]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_a_shuffled_pass_has_every_row_once_under_its_position(place: Path, size: int, seed: int, share: float) -> None:
     kept = np.random.default_rng(seed).random(ROWS) < share
     stream, counts = Stream.open(place).take(kept), np.arange(ROWS)[kept]
