@@ -207,9 +207,10 @@ def _safe(name: str) -> str:
 
 def _differences(name: str, was: Json, now: Json) -> Iterator[str]:
     """What two JSON values differ in, in words."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for key in sorted(was.keys() | now.keys()):
-            yield from _differences(f"{name}.{key}", was.get(key), now.get(key))
+    if {type(was), type(now)} in ({dict}, {dict, type(None)}):
+        before, after = was or {}, now or {}
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differences(f"{name}.{key}", before.get(key), after.get(key))
     elif was != now:
         known = f"{name} was {_short(was)}, is {_short(now)}"
         yield f"{name} differs" if max(len(_short(was)), len(_short(now))) > 30 else known

@@ -45,8 +45,10 @@ def _arrays(held: Held) -> Iterator[Array]:
             yield from _arrays(held.arrays[name])
     elif isinstance(held, State):
         yield np.array(json.dumps([held.version, held.values, held.texts], sort_keys=True))
-        for name, inner in sorted([*held.arrays.items(), *held.parts.items()], key=lambda pair: pair[0]):
+        for name, array in sorted(held.arrays.items()):
+            yield from (np.array(name), array)
+        for name, part in sorted(held.parts.items()):
             yield np.array(name)
-            yield from _arrays(inner)
+            yield from _arrays(part)
     else:
         yield np.array("none")
