@@ -73,7 +73,7 @@ def check_fusion(fusion: object, name: str, learner: str | None, head: Head, fra
     asked = f"fusion {name!r}" + (f" with learner {learner!r}" if learner else "")
     raise ConfigError(
         f"{asked} needs all rows in memory, and a stream's are not; fusion early with {', '.join(learners)}, or "
-        f"{', '.join(fusions)} without privacy, learn from a stream"
+        f"{', '.join(fusions)} by mini-batches and without privacy, learn from a stream"
     )
 
 

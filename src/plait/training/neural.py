@@ -215,7 +215,7 @@ class NeuralFusion(Schedule, ABC):
     @property
     def streams(self) -> bool:
         """Whether rows may be streamed to it."""
-        return self.epsilon is None
+        return self.epsilon is None and not _reads_all(Named.of("optimisers", self.optimiser).name)
 
     def doors(self, rows: int, rooms: Collection[Modality]) -> frozenset[str]:
         """What is asked of the rooms."""
