@@ -99,7 +99,7 @@ class Alarm:
     own: bool = False
 
     @cached_property
-    def _rank(self) -> int:
+    def rank(self) -> int:
         """``k``, at least 1: fewer rows than a promise needs promise ``1 / (n + 1)``."""
         if self.own:
             return int(self.share * len(self.scores) + SLACK) + 1
@@ -108,12 +108,12 @@ class Alarm:
     @property
     def threshold(self) -> float:
         """Rows of a higher score alert."""
-        return float(self.scores[len(self.scores) - self._rank])
+        return float(self.scores[len(self.scores) - self.rank])
 
     @property
     def promised(self) -> float:
         """The chance that a new row alerts."""
-        return self._rank / (len(self.scores) + 1)
+        return self.rank / (len(self.scores) + 1)
 
     @property
     def short(self) -> bool:
@@ -125,7 +125,7 @@ class Alarm:
         """Where the share of alerts among very many new rows lies, 95%, given the rows held out."""
         from scipy.stats import beta
 
-        low, high = beta.ppf((0.025, 0.975), self._rank, len(self.scores) + 1 - self._rank)
+        low, high = beta.ppf((0.025, 0.975), self.rank, len(self.scores) + 1 - self.rank)
         return float(low), float(high)
 
     def p_values(self, scores: Array) -> npt.NDArray[np.float64]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plait.contracts import Json, Operation, Progress, Rows, asked
+from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     from plait.desks.credit.model import CreditModel
     from plait.desks.credit.monitoring.report import MonitoringReport
     from plait.desks.credit.monitoring.stability import Population, Reference
+    from plait.desks.credit.monitoring.unlike import Unlike
     from plait.desks.credit.monitoring.vintages import Period
 
 __all__ = ["OPERATION", "MonitorRequest", "MonitorResult"]
@@ -39,6 +41,14 @@ class MonitorRequest:
         "number", "Times as high as said: odds of default to be found soonest.", default=1.25, least=1.01
     )
     false_alarm: float = asked("number", "Chance of a false alarm of the CUSUM.", default=0.05, least=0.001, most=0.5)
+    unlike: float | None = asked(
+        "number",
+        "Look for new rows that are odder than this share of the reference rows, which must then be named.",
+        default=None,
+        least=0.001,
+        most=0.5,
+        shown="SHARE",
+    )
     require: str | None = asked("choice", "Refuse what is worse.", default=None, choices=("green", "amber"))
     output: Path | None = asked("folder", "Folder for stability.csv and pictures.", default=None, short="o")
     seed: int = asked("count", "Of intervals and limits.", default=0, least=0)
@@ -50,16 +60,19 @@ class MonitorResult:
 
     report: MonitoringReport
     files: tuple[Path, ...] = ()
+    unlike: Unlike | None = None
 
     @property
     def refusal(self) -> str:
         return self.report.refusal
 
     def __str__(self) -> str:
-        return "\n".join([str(self.report), *(f"written: {path}" for path in self.files)])
+        odd = [] if self.unlike is None else ["", str(self.unlike)]
+        return "\n".join([str(self.report), *odd, *(f"written: {path}" for path in self.files)])
 
     def to_json(self) -> Json:
-        return {**self.report.to_json(), "files": [str(path) for path in self.files]}
+        odd = None if self.unlike is None else self.unlike.to_json()
+        return {**self.report.to_json(), "unlike": odd, "files": [str(path) for path in self.files]}
 
 
 def run(request: MonitorRequest, report: Callable[[Progress], None]) -> MonitorResult:
@@ -71,6 +84,8 @@ def run(request: MonitorRequest, report: Callable[[Progress], None]) -> MonitorR
     from plait.desks.credit.monitoring.report import monitor
 
     model = request.model
+    if request.unlike is not None and request.reference is None:
+        raise ConfigError("--unlike compares with reference rows; name them (--reference)")
     report(Progress("scoring new rows", 0, 2))
     long = sides(model.schema, request.rows.sides)
     new = population(model, request.rows.frame, target=request.target, time=request.time, sides=long)
@@ -91,12 +106,18 @@ def run(request: MonitorRequest, report: Callable[[Progress], None]) -> MonitorR
         require=request.require,
         seed=request.seed,
     )
+    odd = None
+    if request.unlike is not None and request.reference is not None:
+        from plait.desks.credit.monitoring.unlike import unlike
+
+        before = request.reference.frame, sides(model.schema, request.reference.sides)
+        odd = unlike(model.schema, before, (request.rows.frame, long), request.unlike, request.seed)
     files: tuple[Path, ...] = ()
     if request.output is not None:
         table = made_folder(request.output) / "stability.csv"
         write_frame(found.frame(), table)
         files = (table, *found.draw(request.output))
-    return MonitorResult(found, files)
+    return MonitorResult(found, files, odd)
 
 
 OPERATION = Operation(
