@@ -46,11 +46,17 @@ class Sketch:
         self.count = 0
         self.minimum = np.nan
         self.maximum = np.nan
+        self._end = 0
         self._values = np.zeros(0)
         self._ranks = np.zeros(0, np.uint64)
 
-    def add(self, values: npt.NDArray[Any], start: int) -> None:
-        """Add the values of rows ``start, start + 1, ...`` of the whole stream (NaN and infinity are skipped)."""
+    def add(self, values: npt.NDArray[Any], start: int | None = None) -> None:
+        """Add the values of rows ``start, start + 1, ...`` of the whole stream (NaN and infinity are skipped).
+
+        Without a `start`, they are those after the rows that were added last.
+        """
+        start = self._end if start is None else start
+        self._end = start + len(values)
         rows = np.flatnonzero(np.isfinite(values))
         values = np.asarray(values, np.float64)[rows]
         self._join(values, _ranks((rows + start).astype(np.uint64)), len(values))

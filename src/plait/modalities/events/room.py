@@ -30,6 +30,7 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import History, facts
+from plait.data.sketch import Sketch
 from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
@@ -44,6 +45,8 @@ __all__ = ["Events"]
 
 OPTIONS = ("columns", "encoder", "max_events", "time", "windows")
 MAX_COLUMNS = 16  # of the records, that are read
+JUDGED = 100_000  # values of a column of the records by which its kind is told
+SKETCHED = 1 << 20  # numbers of it by which its scale is
 RECORDS = 64  # that the encoder reads: the most recent
 
 
@@ -153,24 +156,24 @@ class Events:
         kinds, clock = self._learn_kinds(chunks)
         self._learned, self._known = clock, None
         counts: dict[str, Counter[str]] = {name: Counter() for name, kind in kinds.items() if kind == "category"}
-        numbers: dict[str, list[Array]] = {name: [np.empty(0)] for name, kind in kinds.items() if kind == "number"}
-        spans, gaps = [np.empty(0)], [np.empty(0)]
+        numbers = {name: Sketch(SKETCHED) for name, kind in kinds.items() if kind == "number"}
+        spans, gaps = Sketch(SKETCHED), Sketch(SKETCHED)
         for (column,) in chunks:
             seen, values = self._raw(column, tuple(kinds))
             for name, counter in counts.items():
                 counter.update(text for text in map(text_of, values[name]) if text is not None)
-            for name, parts in numbers.items():
-                parts.append(as_numbers(values[name]))
+            for name, sketch in numbers.items():
+                sketch.add(as_numbers(values[name]))
             first = seen.offsets[:-1][np.diff(seen.offsets) > 0]
-            spans.append(seen.now[np.diff(seen.offsets) > 0] - seen.time[first])
-            gaps.append(np.delete(np.diff(seen.time, prepend=0.0), first))
-        usual = np.concatenate(gaps)
-        usual = usual[usual > 0]
+            spans.add(seen.now[np.diff(seen.offsets) > 0] - seen.time[first])
+            between = np.delete(np.diff(seen.time, prepend=0.0), first)
+            gaps.add(np.where(between > 0, between, np.nan))
+        usual = gaps.sample()
         self._learned = replace(
             clock,
-            numbers=tuple(Number(name, *scales(np.concatenate(parts))) for name, parts in numbers.items()),
+            numbers=tuple(Number(name, *scales(sketch.sample())) for name, sketch in numbers.items()),
             categories=tuple(Category.of(name, counter) for name, counter in counts.items()),
-            windows=self._windows or suiting(np.concatenate(spans)),
+            windows=self._windows or suiting(spans.sample()),
             gap=float(np.median(usual)) if len(usual) else 1.0,
         )
         return self
@@ -188,7 +191,8 @@ class Events:
                 except UnreadableError:
                     continue
                 for name, given in (records or {}).items():
-                    values.setdefault(name, []).extend(given)
+                    known = values.setdefault(name, [])
+                    known += given[: JUDGED - len(known)]
         kinds = {name: kind for name, given in values.items() if (kind := kind_of(given)) is not None}
         dates = [name for name, kind in kinds.items() if kind == "moment"]
         time = self._time or ("time" if "time" in values else next(iter(dates), None))
