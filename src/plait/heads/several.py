@@ -112,6 +112,8 @@ class Several(Head):
         out = np.full((len(targets), sum(max(1, width) for width in self.widths)), np.nan)
         for i, (target, (member, _, columns)) in enumerate(self._each.items()):
             known = _labelled(targets[:, i])
+            if not known.any():
+                continue
             try:
                 encoded = member.encode(targets[known, i])
             except InputError as error:
