@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,17 @@ class Made:
     """Made rows: the numbers, and what outcomes hang on."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = rng = np.random.default_rng([seed, 17])
         self.seed = seed
+        rng = self.noise("table")
         self.table = pd.DataFrame({f"x{i}": rng.normal(size=TRAIN + TEST) for i in range(8)})
         x = self.table.to_numpy().T
         self.signal = x[0] + 0.7 * (np.square(x[1]) - 1) + 0.6 * x[2] * x[3] + 0.5 * x[4]
         self.spread = 0.3 + 0.7 * np.abs(x[5])
         self.drawn: dict[str, Array] = {}
+
+    def noise(self, purpose: str) -> np.random.Generator:
+        """Draws of their own for each part, so that parts do not hang on each other."""
+        return np.random.default_rng([self.seed, zlib.crc32(purpose.encode())])
 
     def told(self, target: Array, head: Mapping[str, Any], fusion: str) -> Prediction:
         """What a model with this head says of the test rows."""
@@ -75,7 +80,7 @@ class Made:
 
 def grades(data: Made) -> list[Measured]:
     """Six grades, by the head of grades, as classes without an order, and as a number that is rounded."""
-    grade = np.digitize(1.2 * data.signal + data.rng.logistic(size=len(data.signal)), CUTS)
+    grade = np.digitize(1.2 * data.signal + data.noise("grades").logistic(size=len(data.signal)), CUTS)
     truth = grade[TRAIN:]
     shares: dict[str, Array] = {}
     for name in FUSIONS:
@@ -94,7 +99,7 @@ def grades(data: Made) -> list[Measured]:
 
 def quantiles(data: Made) -> list[Measured]:
     """Quantiles of a number whose spread depends on the row, and LightGBM's own objective, a model a level."""
-    value = data.signal + data.spread * data.rng.normal(size=len(data.signal))
+    value = data.signal + data.spread * data.noise("quantiles").normal(size=len(data.signal))
     truth, apart = value[TRAIN:], "LightGBM, a model a level"
     told = {
         f"quantile, {name}": data.told(value, {"head": "quantile", "levels": list(LEVELS)}, name).values
@@ -130,9 +135,9 @@ def quantiles(data: Made) -> list[Measured]:
 
 def rankings(data: Made) -> list[Measured]:
     """Five grades of relevance in groups of ten, where a group's level says nothing of the order within it."""
-    group = np.arange(len(data.signal)) // 10
-    level = 3.0 * data.rng.normal(size=group.max() + 1)[group]
-    latent = data.signal + level + data.rng.normal(size=len(group))
+    rng, group = data.noise("rankings"), np.arange(len(data.signal)) // 10
+    level = 3.0 * rng.normal(size=group.max() + 1)[group]
+    latent = data.signal + level + rng.normal(size=len(group))
     relevance = np.digitize(latent, np.quantile(latent, [0.2, 0.4, 0.6, 0.8]))
     pairs = np.empty(len(group), object)
     pairs[:] = list(zip(relevance.tolist(), group.tolist(), strict=True))
@@ -151,10 +156,10 @@ def rankings(data: Made) -> list[Measured]:
 
 def labels(data: Made) -> list[Measured]:
     """Four labels that share what they hang on, a quarter of them unknown in training."""
-    x = data.table.to_numpy().T
+    rng, x = data.noise("labels"), data.table.to_numpy().T
     odds = np.stack([1.5 * data.signal - 1, x[5] - data.signal, 2 * x[6] - 2, data.signal + x[7] - 3], axis=1)
-    truth = (data.rng.logistic(size=odds.shape) < odds).astype(float)
-    known = np.where(data.rng.random(truth.shape) < 0.25, np.nan, truth)
+    truth = (rng.logistic(size=odds.shape) < odds).astype(float)
+    known = np.where(rng.random(truth.shape) < 0.25, np.nan, truth)
     told = {f"multilabel, {name}": _labels(data, known, name) for name in FUSIONS}
     usual = "shares of all rows"
     told[usual] = np.tile(np.nanmean(known[:TRAIN], axis=0), (TEST, 1))
