@@ -347,13 +347,17 @@ class Fragile(Checkpoints):
 
 
 FUSIONS: dict[str, dict[str, Any]] = {
-    "auto": {"fusion": "auto", "options": {"lightgbm": {"trees": 6, "leaves": 4}}},
+    "auto": {"fusion": "auto", "learner": None, "options": {"lightgbm": {"trees": 6, "leaves": 4}}},
     "late": {"fusion": "late", "options": {"late": {"learners": ["linear"]}}},
-    "hybrid": {"fusion": "hybrid", "options": {"hybrid": {"together": "linear"}}},
+    "hybrid": {"fusion": "hybrid", "learner": None, "options": {"hybrid": {"together": "linear"}}},
     "forest": {"fusion": "early", "learner": "forest", "options": {"forest": {"trees": 6}}},
     "svm": {"fusion": "early", "learner": "svm"},
     "mlp": {"fusion": "early", "learner": "mlp", "options": {"mlp": {"epochs": 2}}},
-    "parallel": {"fusion": "parallel", "options": {"parallel": {"width": 8, "epochs": 2, "refit": True}}},
+    "parallel": {
+        "fusion": "parallel",
+        "learner": None,
+        "options": {"parallel": {"width": 8, "epochs": 2, "refit": True}},
+    },
     "stacked network": {
         "plan": {
             "fusion": "auto",
