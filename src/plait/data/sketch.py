@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Sketch"]
+__all__ = ["LARGE", "Sketch"]
+
+LARGE = 1 << 20  # a capacity that most columns never reach, in 16 MB
 
 
 def _ranks(rows: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

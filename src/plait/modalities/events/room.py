@@ -30,7 +30,7 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import History, facts
-from plait.data.sketch import Sketch
+from plait.data.sketch import LARGE, Sketch
 from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
@@ -46,7 +46,6 @@ __all__ = ["Events"]
 OPTIONS = ("columns", "encoder", "max_events", "time", "windows")
 MAX_COLUMNS = 16  # of the records, that are read
 JUDGED = 100_000  # values of a column of the records by which its kind is told
-SKETCHED = 1 << 20  # numbers of it by which its scale is
 RECORDS = 64  # that the encoder reads: the most recent
 
 
@@ -156,8 +155,8 @@ class Events:
         kinds, clock = self._learn_kinds(chunks)
         self._learned, self._known = clock, None
         counts: dict[str, Counter[str]] = {name: Counter() for name, kind in kinds.items() if kind == "category"}
-        numbers = {name: Sketch(SKETCHED) for name, kind in kinds.items() if kind == "number"}
-        spans, gaps = Sketch(SKETCHED), Sketch(SKETCHED)
+        numbers = {name: Sketch(LARGE) for name, kind in kinds.items() if kind == "number"}
+        spans, gaps = Sketch(LARGE), Sketch(LARGE)
         for (column,) in chunks:
             seen, values = self._raw(column, tuple(kinds))
             for name, counter in counts.items():

@@ -23,6 +23,7 @@ from plait.contracts import (
     Source,
     State,
 )
+from plait.data.sketch import LARGE, Sketch
 from plait.data.source_options import column_options, refuse_newer
 from plait.data.versions import versions
 from plait.errors import ConfigError, DataError, unknown
@@ -126,13 +127,13 @@ class Mesh:
 
     def fit(self, chunks: Iterable[tuple[Column, ...]], context: FitContext) -> Self:
         """Learn the usual value and the spread (median and scaled interquartile range) of each measure."""
-        parts = [np.empty((0, len(MEASURES)))]
+        measures = [Sketch(LARGE) for _ in MEASURES]
         for columns in chunks:
             batch = self.transform(columns)
-            parts.append(dense(batch, "measures")[batch.present])
-        measures = np.concatenate(parts)
-        for i, values in enumerate(measures.T):
-            seen = _logged(values[np.isfinite(values)], MEASURES[i])
+            for sketch, values in zip(measures, dense(batch, "measures")[batch.present].T, strict=True):
+                sketch.add(values)
+        for i, sketch in enumerate(measures):
+            seen = _logged(sketch.sample(), MEASURES[i])
             if len(seen):
                 low, self._location[i], high = np.quantile(seen, [0.25, 0.5, 0.75])
                 spread = (high - low) / 1.349 or seen.std()

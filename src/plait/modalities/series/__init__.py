@@ -29,6 +29,7 @@ from plait.contracts import (
     State,
 )
 from plait.data.history import DAY, History, facts
+from plait.data.sketch import LARGE, Sketch
 from plait.data.source_options import column_options, refuse_newer
 from plait.errors import ConfigError, SchemaError, unknown
 from plait.media.content import UnreadableError
@@ -147,27 +148,29 @@ class Series:
         a long series says no more than a short one and outliers say little.
         """
         self._learn_layout(chunks)
-        lengths: list[Array] = []
-        summaries: list[Array] = []
+        lengths = Sketch(LARGE)
+        summaries = [Sketch(LARGE) for _ in self._channels]
         for (column,) in chunks:
             batch = self.transform((column,))
             values = _ragged(batch, "values").take(np.flatnonzero(batch.present))
-            lengths.append(values.lengths)
+            lengths.add(values.lengths)
             self._gappy |= bool(np.isnan(values.values).any())
             filled, observed = carry(values)
             if self._bars is not None:
                 filled = relative(Ragged(filled, values.offsets), self._bars)
+            told = np.full((len(values), len(self._channels), len(QUINTET)), np.nan)
             for rows, dense in by_length(values.offsets, filled):
                 quintet = np.sort(dense, axis=2)[:, :, np.rint(QUINTET * (dense.shape[2] - 1)).astype(int)]
-                summaries.append(np.where(observed[rows][:, :, None], quintet, np.nan))
-        for c in range(len(self._channels)):
-            levels = np.concatenate([np.empty(0), *(part[:, c].ravel() for part in summaries)])
-            levels = levels[np.isfinite(levels)]
+                told[rows] = np.where(observed[rows][:, :, None], quintet, np.nan)
+            for c, sketch in enumerate(summaries):
+                sketch.add(told[:, c].ravel())
+        for c, sketch in enumerate(summaries):
+            levels = sketch.sample()
             if len(levels):
                 low, self._location[c], high = np.quantile(levels, [0.25, 0.5, 0.75])
                 spread = (high - low) / 1.349 or levels.std()
                 self._scale[c] = spread if spread > 0 else 1.0
-        usual = np.quantile(np.concatenate(lengths), 0.9) if lengths and sum(map(len, lengths)) else 1
+        usual = float(lengths.quantiles(0.9)) if lengths.count else 1
         if self._given_sensor is None:
             self._sensor = bool(usual >= SENSOR)
         if not self._patch:
