@@ -21,8 +21,9 @@ class NormalScores:
     """From features to columns with about zero mean and unit spread.
 
     Numbers become normal scores of their quantiles. Beyond the training range they go on, by the inverse hyperbolic
-    sine of the excess over a third of the distance from the median to that end: at first as within, then ever slower. Each level of a category becomes an indicator, standardised by its share.
-    `feature` (int64 ``D``) tells which feature each column is made of.
+    sine of the excess over a third of the distance from the median to that end: at first as within, then ever slower.
+    Each level of a category becomes an indicator, standardised by its share. `feature` (int64 ``D``) tells which
+    feature each column is made of.
     """
 
     def __init__(self) -> None:
