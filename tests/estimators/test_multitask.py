@@ -157,7 +157,7 @@ def test_frames_that_share_sources_are_one(evidence):
     assert len(model.evaluate([one, other]).targets) == 2
     by_columns = clone(model).fit([one, other])
     pd.testing.assert_frame_equal(by_columns.predict(evidence), model.predict(evidence))
-    with pytest.raises(SchemaError, match="column 'a' holds numbers in frame 1 and text in frame 2"):
+    with pytest.raises(SchemaError, match="column 'a' holds numbers in frame 1 and words in frame 2"):
         clone(model).fit([one, other.assign(a="x")])
     with pytest.raises(DataError, match="2 frames of evidence, but 1 of labels"):
         clone(model).fit([one, other], [one[["bad"]]])

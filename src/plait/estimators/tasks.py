@@ -125,7 +125,7 @@ def _kind(series: Cells) -> str:
     if not cells.present.any():
         return ""
     first = cells.values[cells.present.argmax()]
-    return KINDS.get(cells.values.dtype.kind) or ("text" if isinstance(first, str) else type(first).__name__)
+    return KINDS.get(cells.values.dtype.kind) or ("words" if isinstance(first, str) else type(first).__name__)
 
 
 def labels_of(labels: pd.DataFrame) -> npt.NDArray[np.object_]:
@@ -164,7 +164,7 @@ def _judged(labels: Cells) -> str:
     """The head that fits a target: several names a row, two classes, more, or a value."""
     cells = column(labels)
     present = cells.values[cells.present]
-    if len(present) and isinstance(present[0], list | tuple | set | frozenset):
+    if len(present) and isinstance(present[0], list | tuple | set | frozenset | dict):
         return "multilabel"
     if not is_class_target(cells):
         return "regression"

@@ -66,12 +66,13 @@ def _simulate(n: int, seed: int, known: float | None) -> tuple[pd.DataFrame, pd.
     frame, truth = loans(n, seed), loans_oracle(n, seed)
     rng = np.random.default_rng([seed, 4])
     noise = rng.normal(size=(n, 3))
-    r = (np.log(truth["probability"] / (1 - truth["probability"])).to_numpy() + 2.09) / 1.81
+    chance = truth["probability"].to_numpy(np.float64)
+    r = (np.log(chance / (1 - chance)) + 2.09) / 1.81
     months = frame["account_months"].fillna(67).to_numpy(np.float64)
     stays = STAYING[[REGIONS.index(region) for region in frame["region"]]] + 1.5 * np.tanh((months - 67) / 50)
     expected = {
         "r": r,
-        "default": truth["probability"].to_numpy(),
+        "default": chance,
         "days_late": 20 + 12 * r,
         "loss": 0.3 + 0.12 * r,
         "grade": _grade(r),
