@@ -189,7 +189,7 @@ def test_a_fit_is_watched_in_python(tmp_path: Path) -> None:
         model = plait.Classifier(fusion="attention", options=small, n_jobs=1)
         model.fit(frame, (frame["a"] > 0).rename("up"), progress=report)
     told = [line for line in lines(tmp_path / "metrics.jsonl") if line["stage"] == "train"]
-    assert {line["part"] for line in told} == {"network"}
+    assert {line["part"] for line in told} == {"attention/network"}
     assert {1.0, 2.0} <= {line["metrics"]["epoch"] for line in told}
     assert all(line["metrics"]["loss"] > 0 and line["metrics"]["learning_rate"] >= 0 for line in told)
 
