@@ -13,7 +13,8 @@ import pytest
 
 import plait
 from plait import registry, streamed
-from plait.contracts import Array, FitContext
+from plait.checkpoints import Checkpoints
+from plait.contracts import Array, FitContext, Progress
 from plait.data.read import read
 from plait.data.schema import Schema
 from plait.data.stream import Stream
@@ -198,3 +199,20 @@ def test_what_looks_at_rows_asks_for_some_of_them(place: Path) -> None:
         model.explain(stream)
     with pytest.raises(DataError, match="1 row"):
         model.fit(stream.take(np.arange(1)), "default")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fusion", "stage"), [("attention", "train"), ("early", "lightgbm")])
+def test_a_fit_on_a_stream_that_was_cut_off_goes_on(place: Path, tmp_path: Path, fusion: str, stage: str) -> None:
+    stream = Stream.open(place)
+    whole = classifier(fusion).fit(stream, "default").predict_proba(stream)
+
+    def cut(told: Progress) -> None:
+        if told.stage.startswith(stage) and told.done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier(fusion).fit(stream, "default", progress=cut, keep=Checkpoints(tmp_path / "kept", every=0.0))
+    kept = Checkpoints(tmp_path / "kept", every=0.0)
+    assert (classifier(fusion).fit(stream, "default", keep=kept).predict_proba(stream) == whole).all()
+    assert kept.used
