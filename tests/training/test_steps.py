@@ -131,7 +131,7 @@ def test_a_sweep_leaves_everything_as_it_was(evidence: Evidence) -> None:
 
 def test_what_a_sweep_tells(evidence: Evidence, tmp_path: Path) -> None:
     found = find(*swept(evidence))
-    assert 0 < len(found.rates) == len(found.losses) <= STEPS
+    assert 0 < len(found.rates) == len(found.changes) <= STEPS
     assert list(found.rates) == sorted(found.rates)
     assert found.rates[0] < found.suggested < found.best < 10
     assert json.loads(found.to_json())["suggested"] == found.suggested

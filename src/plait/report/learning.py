@@ -25,7 +25,9 @@ def learning_figure(record: Mapping[str, Json]) -> Canvas | None:
     if not looked:
         return None
     figure = canvas(5.2 * len(looked), 3.4)
-    for axes, (name, told) in zip(figure.subplots(1, len(looked), squeeze=False)[0], looked.items(), strict=True):
+    for axes, (name, told) in zip(
+        figure.subplots(1, len(looked), squeeze=False, sharey=True)[0], looked.items(), strict=True
+    ):
         for source, losses in told["alone"].items():
             share = [loss / losses[0] for loss in losses]
             axes.plot(range(len(share)), share, marker="o", markersize=3, label=readable(source))

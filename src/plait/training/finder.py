@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
+
+import torch
 
 from plait.contracts import Json, Progress, unheard
 from plait.errors import PlaitError
 from plait.layers.seeded import reproducible
-from plait.network import Network
-from plait.training.feed import Feed
+from plait.network import Network, applied
+from plait.training.feed import Feed, Mini
 from plait.training.loop import Training
-from plait.training.objective import Objective
+from plait.training.objective import Objective, mean_loss
 from plait.training.schedule import Named, TrainConfig
 
 __all__ = ["Sweep", "find"]
 
-LOW, HIGH = 1e-6, 10.0  # rates at the first and the last step
-STEPS = 100
+LOW, HIGH = 1e-5, 10.0  # rates at the first and the last step
+STEPS = 120
 SMOOTH = 0.9  # decay of the running mean of losses
 BELOW = 10.0  # the suggestion is the best rate over this
 
@@ -33,17 +37,18 @@ class Sweep:
     ----------
     rates
         By step, ever larger.
-    losses
-        Running mean of the mini-batches' losses before each step, unbiased.
+    changes
+        Running mean (unbiased) of the loss before each step less that of the untrained network on the same rows, both
+        without dropout: what mini-batches and draws differ in is gone, which else hides what the rate does.
     """
 
     rates: tuple[float, ...]
-    losses: tuple[float, ...]
+    changes: tuple[float, ...]
 
     @property
     def best(self) -> float:
-        """The rate at which the loss was lowest; what is larger undoes what was learned."""
-        return self.rates[min(range(len(self.losses)), key=self.losses.__getitem__)]
+        """The rate at which the loss had fallen most; what is larger undoes what was learned."""
+        return self.rates[min(range(len(self.changes)), key=self.changes.__getitem__)]
 
     @property
     def suggested(self) -> float:
@@ -52,8 +57,8 @@ class Sweep:
 
     def __str__(self) -> str:
         return (
-            f"learning rate {self.suggested:.2g}: a tenth of {self.best:.2g}, at which the loss was lowest "
-            f"({min(self.losses):.4f} from {self.losses[0]:.4f}) of {len(self.rates)} rates up to {self.rates[-1]:.2g}"
+            f"learning rate {self.suggested:.2g}: a tenth of {self.best:.2g}, at which the loss had fallen most "
+            f"(by {-min(self.changes):.4f}) of {len(self.rates)} rates up to {self.rates[-1]:.2g}"
         )
 
     def told(self) -> dict[str, Json]:
@@ -64,17 +69,17 @@ class Sweep:
         return json.dumps(self.told())
 
     def picture(self, path: str | Path) -> None:
-        """Draw the losses over the rates, with both rates marked, as PNG."""
+        """Draw what the loss did over the rates, with both rates marked, as PNG."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
-        axes.semilogx(self.rates, self.losses, color="#1f5fa8")
-        for rate, told, style in ((self.suggested, "suggested", "-"), (self.best, "lowest loss", ":")):
+        axes.semilogx(self.rates, self.changes, color="#1f5fa8")
+        for rate, told, style in ((self.suggested, "suggested", "-"), (self.best, "fallen most", ":")):
             axes.axvline(rate, color="#b3401f", linestyle=style, label=f"{told}: {rate:.2g}")
-        low, first = min(self.losses), self.losses[0]
-        axes.set_ylim(low - 0.1 * abs(first - low), first + 1.5 * abs(first - low))
-        axes.set(xlabel="learning rate", ylabel="loss")
+        fall = -min(self.changes)
+        axes.set_ylim(-1.2 * fall, 1.5 * fall)
+        axes.set(xlabel="learning rate", ylabel="change of the loss")
         axes.legend(frameon=False)
         figure.savefig(path, dpi=120)
 
@@ -96,10 +101,10 @@ def find(
     seed: int = 0,
     threads: int = 1,
 ) -> Sweep:
-    """Train copies of network and objective for 100 steps at rising rates; all that is given stays as it was.
+    """Train copies of network and objective for 120 steps at rising rates; all that is given stays as it was.
 
     Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3. It ends early where the loss rises
-    to twice the first, or stops being finite.
+    to twice what it was, or stops being finite.
 
     Raises
     ------
@@ -109,24 +114,38 @@ def find(
     network, objective = deepcopy((network, objective))
     config = replace(config, learning_rate=1.0, schedule=Named("constant"), ema=0.0)
     rates: list[float] = []
-    losses: list[float] = []
-    mean, epoch = 0.0, 0
+    changes: list[float] = []
+    mean = 0.0
     with reproducible(seed, threads):
         training = Training(network, feed, objective, config)
         training.rate = _Rising()
-        while training.done < STEPS:
-            epoch += 1
-            for mini in feed.epoch(epoch, training.epochs):
-                rate = training.rate.at(training.done, STEPS)
-                try:
-                    mean = SMOOTH * mean + (1 - SMOOTH) * training.step(mini)
-                except PlaitError:
-                    if not losses:
-                        raise
-                    return Sweep(tuple(rates), tuple(losses))
-                rates.append(rate)
-                losses.append(mean / (1 - SMOOTH**training.done))
-                report(Progress("learning rate", training.done, STEPS, losses[-1]))
-                if losses[-1] > losses[0] + abs(losses[0]) or training.done == STEPS:
-                    return Sweep(tuple(rates), tuple(losses))
-    return Sweep(tuple(rates), tuple(losses))
+        untrained = deepcopy(training.network)
+        for mini in _endless(feed, training.epochs):
+            before, now = (_loss(training, each, mini) for each in (untrained, training.network))
+            mean = SMOOTH * mean + (1 - SMOOTH) * (now - before)
+            if not isfinite(mean) and changes:
+                break
+            rate = training.rate.at(training.done, STEPS)
+            try:
+                training.step(mini)
+            except PlaitError:  # its loss is not finite
+                if not changes:
+                    raise
+                break
+            rates.append(rate)
+            changes.append(mean / (1 - SMOOTH**training.done))
+            report(Progress("learning rate", training.done, STEPS, changes[-1]))
+            if changes[-1] > abs(before) or training.done == STEPS:
+                break
+    return Sweep(tuple(rates), tuple(changes))
+
+
+def _loss(training: Training, network: Network, mini: Mini) -> float:
+    """The mean loss of a mini-batch by a network as it is applied, without dropout."""
+    with torch.no_grad(), applied(network, len(mini)):
+        return training.team.agreed(mean_loss(network, training.module.objective, mini).item())
+
+
+def _endless(feed: Feed, epochs: int) -> Iterator[Mini]:
+    """Mini-batches of one epoch after the other."""
+    return itertools.chain.from_iterable(feed.epoch(number, epochs) for number in itertools.count(1))
