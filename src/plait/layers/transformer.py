@@ -21,7 +21,7 @@ def line_dropout(x_BTD: torch.Tensor, rate: float, training: bool) -> torch.Tens
     if not training or rate == 0:
         return x_BTD
     rows, _, width = x_BTD.shape
-    return x_BTD * ((torch.rand(rows, 1, width) >= rate).to(x_BTD.dtype) / (1 - rate))
+    return x_BTD * ((torch.rand(rows, 1, width, device=x_BTD.device) >= rate).to(x_BTD.dtype) / (1 - rate))
 
 
 class Block(nn.Module):

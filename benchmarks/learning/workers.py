@@ -1,0 +1,114 @@
+"""Do two torchrun workers, two Ray workers and divided weights come to what one process comes to, and how fast?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import plait
+from benchmarks.runner import Measured, Report, main
+from plait.errors import PlaitError
+
+ROWS, EPOCHS = 2_000, 2
+ALLOWED = 1e-4  # difference of a loss
+LIMIT = 240  # seconds
+
+
+def run(seed: int) -> Report:
+    """The same fit of an attention network on the same mini-batches, by the command line each time."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = plait.samples.loans(n=ROWS, seed=seed).drop(columns="letter")  # subwords are dropped at random
+        made.to_parquet(folder / "rows.parquet")
+        alone = _fit(folder, "alone", _plait(), seed)
+        others = {
+            "two torchrun workers": _fit(folder, "torchrun", _torchrun(), seed),
+            "two torchrun workers, weights divided": _fit(folder, "divided", _torchrun(), seed, "shard=true"),
+            "two Ray workers": _fit(folder, "ray", [*_plait(), "--on=ray", "--workers=2"], seed),
+        }
+        killed = _killed(folder, seed)
+    figures = [Measured("one process, seconds of the training", alone["seconds"], unit="s")]
+    for what, other in others.items():
+        apart = np.abs(np.subtract(_losses(other), _losses(alone))).max()
+        figures.append(Measured(f"{what}: largest difference of a loss (allowed {ALLOWED})", float(apart)))
+        figures.append(Measured(f"{what}: seconds of the training", other["seconds"], unit="s"))
+        share = alone["seconds"] / other["seconds"] / 2
+        figures.append(Measured(f"{what}: efficiency (1: twice as fast)", share))
+    losses = {"one process": alone, **others}
+    return Report(
+        data=f"made loans, {ROWS:,} rows, table and balance series; attention, width 32, {EPOCHS} epochs, dropout 0",
+        split="the last quarter in time is held out; a tenth of the rest judges epochs",
+        figures=tuple(figures),
+        notes=(
+            *(f"{what}: losses by epoch and judged {[round(x, 6) for x in _losses(o)]}" for what, o in losses.items()),
+            f"{len(os.sched_getaffinity(0))} cores in all; every process has one thread",
+            f"second of two workers killed in its training: {killed}",
+        ),
+    )
+
+
+def _plait() -> list[str]:
+    return [sys.executable, "-m", "plait", "fit"]
+
+
+def _torchrun() -> list[str]:
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "plait", "fit"]
+
+
+def _asked(seed: int, *more: str) -> list[str]:
+    options = ("width=32", "dropout=0.0", f"epochs={EPOCHS}", *more)
+    roles = ["rows.parquet", "--target=default", "--time=issued_at", "--fusion=attention", f"--seed={seed}", "--jobs=1"]
+    return [*roles, *(f"--option=attention.{option}" for option in options), "--checkpoint=off"]
+
+
+def _fit(folder: Path, name: str, command: list[str], seed: int, *more: str) -> dict[str, Any]:
+    """Losses of a fit, and how long the training took."""
+    asked = [*command, *_asked(seed, *more), "-o", name]
+    told = {**os.environ, "OMP_NUM_THREADS": "1"}
+    said = subprocess.run(asked, cwd=folder, env=told, capture_output=True, text=True, timeout=LIMIT)
+    if said.returncode:
+        raise PlaitError(f"{name} ended with {said.returncode}: {said.stderr[-400:]}")
+    record = json.loads((folder / name / "run.json").read_text())
+    history = plait.load(folder / name / "model.plait").model_.fitted.history  # type: ignore[attr-defined]
+    return {"losses": history["losses"], "judged": history["judged"], "seconds": record["record"]["seconds"]["fit"]}
+
+
+def _losses(fit: dict[str, Any]) -> list[float]:
+    return [*fit["losses"], *fit["judged"]]
+
+
+def _killed(folder: Path, seed: int) -> str:
+    """What the first of two processes says, and how soon, after the second was killed with SIGKILL."""
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29571", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    usual = {**os.environ, **told, "OMP_NUM_THREADS": "1", "PLAIT_TEAM_TIMEOUT": "30"}
+    command = [*_plait(), *_asked(seed, "epochs=200"), "-o", "killed"]
+    started = [
+        subprocess.Popen(
+            command, cwd=folder, env={**usual, "RANK": str(rank)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        for rank in range(2)
+    ]
+    try:
+        time.sleep(45)  # until they train: starting and reading takes less
+        started[1].send_signal(signal.SIGKILL)
+        since = time.monotonic()
+        _, error = started[0].communicate(timeout=LIMIT)
+        spent = time.monotonic() - since
+        return f"exit code {started[0].returncode} after {spent:.1f} s, {error.decode().strip()[-220:]!r}"
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))
