@@ -219,6 +219,9 @@ def test_a_lookahead_leaves_the_training_as_it_is():
     assert found["bad", "value"] == found.helps[0, 1]
     json.dumps(found.to_json(), allow_nan=False)
     assert "learning" in str(found)
+    planned = plain.task_affinity(rows(), method="exact", repeats=2, dry_run=True)
+    assert (planned.fits, np.isnan(planned.helps).all()) == (6, True)
+    assert planned.seconds == pytest.approx(4.5 * sum(plain.record_["seconds"].values()))
     with pytest.raises(ConfigError, match="learns each target alone"):
         plait.MultiTask(["bad", "value"], fusion="early").task_affinity(rows())
     with pytest.raises(ConfigError, match="there is one target"):

@@ -247,6 +247,7 @@ class MultiTask(Reading):
         sides: Sides | None = None,
         method: Method = "lookahead",
         repeats: int = 1,
+        dry_run: bool = False,
     ) -> Affinity:
         """Which target helps which; this estimator itself is not fitted, nor changed.
 
@@ -256,11 +257,13 @@ class MultiTask(Reading):
             As of `fit`.
         method
             ``"lookahead"``: one fit, in which every tenth step also looks what a step for each target does to the
-            losses of the others (Fifty et al., 2021; `plait.training.lookahead`); takes about 1.5 fits.
+            losses of the others (Fifty et al., 2021; `plait.training.lookahead`).
             ``"exact"``: the targets are learned together and once without each, and judged on a quarter of the rows
             held out (the latest, where time is known): ``T + 1`` fits.
         repeats
             Times with other seeds, of which the means are told: a fit moves by chance, too.
+        dry_run
+            Tell only how many fits it would be, and about how many seconds, by how long this estimator's own took.
 
         Raises
         ------
@@ -270,7 +273,11 @@ class MultiTask(Reading):
         evidence, labels = self._apart(X, Y)
         frame = self._rows(evidence)
         weight = self._weight(sample_weight, len(frame))
-        return affinity(self, frame, labels, weight, sides, method, repeats)
+        each = None
+        if dry_run:
+            check_is_fitted(self)
+            each = sum(self.record_["seconds"].values()) * len(frame) / self.record_["rows"]
+        return affinity(self, frame, labels, weight, sides, method, repeats, each)
 
     def _apart(self, X: object, Y: object) -> tuple[object, pd.DataFrame]:
         """Evidence and labels, those of several frames as one."""
