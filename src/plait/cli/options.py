@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -132,7 +133,9 @@ def part_options(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         if not part or not option:
             raise ConfigError(f"option {name!r} is not PART.OPTION, as in lightgbm.leaves=31; see `plait list`")
         try:
-            found.setdefault(part, {})[option] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigError(f"option {name!r}: the value {text!r} cannot be read; quote it") from None
+        plain = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+e[-+]?[0-9]+", text)  # 1e-3 is text to YAML 1.1
+        found.setdefault(part, {})[option] = float(text) if plain else value
     return found
