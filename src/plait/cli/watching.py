@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -11,9 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from plait.cli.screen import Screen
-    from plait.contracts import Progress
 
-__all__ = ["Watch", "watched", "watching"]
+__all__ = ["Watch", "watching"]
 
 SHOWN = ("*.json", "*.yaml", "*.png")  # files of a run that are shown with it, beside its figures
 
@@ -26,40 +25,29 @@ Watch: TypeAlias = Annotated[
 ]
 
 
-def watched(
-    report: Callable[[Progress], None],
-    specs: Sequence[str] | None,
-    output: Path | None,
-    params: Mapping[str, Any],
-    *,
-    goes_on: bool = False,
-    say: Callable[[str], None] = print,
-) -> AbstractContextManager[Callable[[Progress], None]]:
-    """A callable that tells `report` and the watchers that were asked for; they are closed in the end.
+@contextmanager
+def watching(
+    screen: Screen, specs: Sequence[str] | None, output: Path | None, params: Mapping[str, Any], goes_on: bool = False
+) -> Iterator[None]:
+    """Watchers hear of all that the screen shows the progress of, and are closed in the end.
 
     Raises
     ------
     ConfigError, MissingExtraError
         If a watcher is unknown or its library is not installed.
     """
-    from plait.watched import watched as opened
-
-    def shown() -> list[Path]:
-        return [] if output is None else sorted(path for pattern in SHOWN for path in output.glob(pattern))
-
-    return opened(specs or (), output, parameters=params, report=report, goes_on=goes_on, say=say, shown=shown)
-
-
-@contextmanager
-def watching(
-    screen: Screen, specs: Sequence[str] | None, output: Path | None, params: Mapping[str, Any], goes_on: bool = False
-) -> Iterator[None]:
-    """Watchers hear of all that the screen shows the progress of."""
-    from plait.contracts.crossing import unheard
     from plait.threads import leads
+    from plait.watched import watched
 
     if not leads():  # of processes that do the same work together, one writes
         yield
         return
-    with watched(unheard, specs, output, params, goes_on=goes_on, say=screen.note) as report, screen.heard_by(report):
+
+    def shown() -> list[Path]:
+        return [] if output is None else sorted(path for pattern in SHOWN for path in output.glob(pattern))
+
+    with (
+        watched(specs or (), output, parameters=params, goes_on=goes_on, say=screen.note, shown=shown) as report,
+        screen.heard_by(report),
+    ):
         yield
