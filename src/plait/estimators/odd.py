@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Odd", "Reason", "reasons"]
 
+LEAST = 0.05  # share of the score from which a feature is a reason, unless it is the first
 LONGEST = 40  # characters of a cell that are shown
 
 
@@ -98,7 +99,7 @@ def reasons(model: Detection, frame: pd.DataFrame, sides: Mapping[str, Side] | N
         said = []
         for i in np.argsort(-told.values[row], kind="stable")[:most].tolist():
             share, origin = float(told.values[row, i] / total), told.origins[i]
-            if share > 0:
+            if share >= LEAST or (share > 0 and not said):
                 said.append(
                     Reason(
                         origin.source, origin.column, origin.name, share, _text(model, origin, i, frame, row, values)

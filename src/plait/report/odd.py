@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_odd"]
 
 LISTED = 8
-LONGEST = 150  # characters of a reason
+LONGEST = 140  # characters of a reason
 
 
 def draw_odd(found: Sequence[Odd], threshold: float, path: Path, time: pd.Series[Any] | None = None) -> Path:
@@ -40,6 +40,7 @@ def draw_odd(found: Sequence[Odd], threshold: float, path: Path, time: pd.Series
     where = np.arange(len(found)) if time is None else time.to_numpy()
     above.scatter(where[~alerts], scores[~alerts], s=6, color=GREY, alpha=0.5, linewidths=0)
     above.scatter(where[alerts], scores[alerts], s=16, color=SERIES[0], label=f"{alerts.sum():,} alerts")
+    above.set_ylim(bottom=0, top=1.3 * max(threshold, float(scores.max(initial=0.0))))  # room for the legend
     above.axhline(threshold, color=BLUE, linewidth=1, label=f"threshold {threshold:.2f}")
     finish(above, "How odd rows are", "row" if time is None else str(time.name), "surprise", "upper left")
     below.set_axis_off()
@@ -48,5 +49,7 @@ def draw_odd(found: Sequence[Odd], threshold: float, path: Path, time: pd.Series
     for place, odd in enumerate(oddest):
         text = odd.text if len(odd.text) <= LONGEST else odd.text[: LONGEST - 3] + "..."
         height = 1 - (place + 0.5) / LISTED
-        below.text(0, height, readable(f"{odd.row:>7,}   {odd.score:6.2f}   {text}"), fontsize=7.5, va="center")
+        for x, said in ((0.04, f"{odd.row:,}"), (0.09, f"{odd.score:.2f}")):
+            below.text(x, height, said, fontsize=7.5, va="center", ha="right")
+        below.text(0.11, height, readable(text), fontsize=7.5, va="center")
     return save(figure, path)
