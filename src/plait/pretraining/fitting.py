@@ -166,6 +166,7 @@ def _trained(
     from plait.layers.seeded import reproducible
     from plait.pretraining.pretext import Asked, Pretext
     from plait.training.feed import Held
+    from plait.training.finder import find
     from plait.training.loop import train
     from plait.training.masking import Masking
 
@@ -184,6 +185,9 @@ def _trained(
         network = untrained(rooms, fusion)
         objective = Pretext(network, settings)
     feed = Held({name: batch.take(rows) for name, batch in inputs.items()}, own, batch_size, Masking(0.0))
+    if fusion.learning_rate == "find":
+        sweep = find(network, feed, objective, config, report=own.report, seed=own.seed, threads=own.threads)
+        config = replace(config, learning_rate=sweep.suggested)
     judge = None
     if len(judged):
         judge = Asked(objective, {name: batch.take(judged) for name, batch in inputs.items()}, own.seed, own.threads)
