@@ -85,8 +85,9 @@ def over_seeds(sources: Sequence[str], body: str, seed: int, *, apart: bool = Fa
 
 
 def mean_loss(targets: Array, scores: Array, weight: Array | None = None) -> Array:
-    """The mean of the losses that stand in for scores."""
-    return np.asarray(np.average(scores, weights=weight))
+    """The mean of the losses that stand in for scores; `weight` may be ``R x N``."""
+    given = np.ones(len(scores)) if weight is None else weight
+    return np.asarray(given @ scores / given.sum(axis=-1))
 
 
 def compared(losses: Mapping[str, Losses], against: Sequence[str], seed: int) -> list[Measured]:
