@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 
-from plait.contracts import Array, Json, Progress, Side
+from plait.contracts import FORGETFUL, Array, Json, Keep, Progress, Side
 from plait.contracts.crossing import unheard
 from plait.data.division import divide
 from plait.data.labels import Labels
@@ -51,6 +51,7 @@ def fit_credit(
     seed: int = 0,
     n_jobs: int | None = None,
     report: Report = unheard,
+    keep: Keep = FORGETFUL,
 ) -> CreditModel:
     """Fit scorecard, evidence model, blend and master scale.
 
@@ -80,6 +81,8 @@ def fit_credit(
         Same seed and threads, same model.
     report
         Called with `plait.contracts.Progress`.
+    keep
+        Where the fits of the evidence model keep what they have done (`plait.checkpoints.Checkpoints`).
 
     Raises
     ------
@@ -95,7 +98,7 @@ def fit_credit(
     refuse_prohibited(job.schema, config.prohibited, frame)
     _check_reasons(job.schema, config.reasons)
     early, late = job.divided()
-    first, second = early.scorecard(), early.evidence()
+    first, second = early.scorecard(), early.evidence(keep.within("earlier rows"))
     card = first.log_odds(late.frame)
     told = log_odds_of_default(second, label, late.frame, late.sides)
     blend = fit_blend(card, told, late.bad, points=config.points, weight=late.weight, cap=config.blend.cap)
@@ -116,7 +119,7 @@ def fit_credit(
     }
     unseen = CreditModel(second, first, blend, scale, label, config, record)
     typical = Typical.learned(unseen, late.frame, late.sides)  # of rows as new applicants will be seen
-    evidence, scorecard = job.evidence(), job.scorecard()
+    evidence, scorecard = job.evidence(keep.within("all rows")), job.scorecard()
     again = log_odds_of_default(evidence, label, late.frame, late.sides)
     blend = blend.anchored(scorecard.log_odds(late.frame), again, late.bad, late.weight)
     return CreditModel(evidence, scorecard, blend, scale, label, config, record, typical)
@@ -228,7 +231,7 @@ class _Job:
         labels = self.labels.iloc[rows].reset_index(drop=True)
         return replace(self, frame=frame, labels=labels, bad=self.bad[rows], weight=self.weight[rows])
 
-    def evidence(self) -> Classifier:
+    def evidence(self, keep: Keep) -> Classifier:
         """The evidence model of these rows."""
         said = self.config.evidence
         model = Classifier(
@@ -239,7 +242,9 @@ class _Job:
             n_jobs=self.n_jobs,
             random_state=self.seed,
         )
-        fitted: Classifier = model.fit(self.frame, self.labels, self.weight, sides=self.sides, progress=self.report)
+        fitted: Classifier = model.fit(
+            self.frame, self.labels, self.weight, sides=self.sides, progress=self.report, keep=keep
+        )
         return fitted
 
     def scorecard(self) -> Scorecard:
