@@ -36,9 +36,9 @@ class Pretraining:
     name: ClassVar[str] = "pretraining"
 
     hidden: float = 0.3
-    shown: float = 1.0
+    shown: float = 0.5
     absent: float = 0.15
-    contrast: float = 0.3
+    contrast: float = 0.1
     passes: float = 2.0
 
     def __post_init__(self) -> None:
