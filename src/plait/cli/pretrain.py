@@ -30,6 +30,8 @@ from plait.cli.tables import long_tables
 from plait.cli.watching import Watch, watching
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from plait.contracts import Json
     from plait.data.schema import Schema
     from plait.pretraining import Base
@@ -109,10 +111,7 @@ def pretrain(
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     schema = schema_of(frame, schema_file, {"time": time, "group": group, "ignore": names(ignore)}, tables)
-    screen.heading(f"{data}: {len(frame):,} rows")
-    screen.table(
-        [("source", "modality", "columns"), *((s.name, s.modality, ", ".join(s.columns)) for s in schema.sources)]
-    )
+    _show_sources(screen, data, frame, schema)
     if output is None or dry_run:
         screen.result({"dry_run": True, "rows": len(frame), "sources": _columns(schema.sources)})
         return
@@ -126,6 +125,12 @@ def pretrain(
     kept.over()
     _show(screen, output, record)
     screen.result(record)
+
+
+def _show_sources(screen: Screen, data: Path, frame: pd.DataFrame, schema: Schema) -> None:
+    screen.heading(f"{data}: {len(frame):,} rows")
+    told = [(source.name, source.modality, ", ".join(source.columns)) for source in schema.sources]
+    screen.table([("source", "modality", "columns"), *told])
 
 
 def _columns(sources: Any) -> dict[str, list[str]]:

@@ -93,15 +93,7 @@ def pretrain(
     )
     began = perf_counter()
     rooms, batches = _read(frame, schema, sides, context)
-    keep.claim(
-        {
-            "schema": schema.to_json(),
-            "fusion": {"name": fusion, **asdict(network_fusion)},
-            "pretraining": asdict(settings),
-            "seed": seed,
-            "cells": fingerprint(*batches.sources.values()),
-        }
-    )
+    keep.claim(_asked(schema, network_fusion, settings, batches, seed))
     network, history = _trained(rooms, batches, network_fusion, settings, context)
     record = {
         "rows": len(frame),
@@ -137,6 +129,17 @@ def check_options(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tup
     if made.epsilon is not None or made.refit:
         raise ConfigError(f"{fusion}: epsilon and refit say nothing in pretraining; leave them out")
     return Pretraining(**own), made
+
+
+def _asked(schema: Schema, fusion: NeuralFusion, settings: Pretraining, batches: Batches, seed: int) -> dict[str, Json]:
+    """What decides the result."""
+    return {
+        "schema": schema.to_json(),
+        "fusion": {"name": fusion.name, **asdict(fusion)},
+        "pretraining": asdict(settings),
+        "seed": seed,
+        "cells": fingerprint(*batches.sources.values()),
+    }
 
 
 def _read(
