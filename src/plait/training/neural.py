@@ -33,7 +33,7 @@ from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
 from plait.training.masking import USUAL, masking_of
 from plait.training.private import Privacy
-from plait.training.schedule import Named, TrainConfig
+from plait.training.schedule import Named, Pace, TrainConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,15 @@ Rule = tuple[bool, str]  # whether an option's value is allowed, and what is
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Start:
+    """What becomes of what a pretrained base gave."""
+
+    base_rate: float = 1.0
+    frozen: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Pace, Start):
     """How a network is trained; none of it is needed to build it again."""
 
     epochs: int | Literal["auto"] = "auto"
@@ -55,19 +63,10 @@ class Schedule:
     learning_rate: float | Literal["auto", "find"] = "auto"
     optimiser: str | Mapping[str, Json] = "adamw"
     schedule: str | Mapping[str, Json] = "cosine"
-    clip: float = 1.0
-    accumulate: int = 1
-    ema: float = 0.0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     masking: float | str | Mapping[str, Json] = USUAL
     balance: str | Mapping[str, Json] | None = None
     holdout: float = 0.1
-    patience: int | None = None
     refit: bool = False
-    base_rate: float = 1.0
-    frozen: int = 0
-    shard: bool | Literal["auto"] = "auto"
-    deadline: float | None = None
     epsilon: float | None = None
     delta: float | None = None
 
@@ -270,14 +269,8 @@ class NeuralFusion(Schedule, ABC):
             learning_rate=usual if isinstance(self.learning_rate, str) else self.learning_rate,
             optimiser=named,
             schedule=Named.of("schedules", self.schedule),
-            clip=self.clip,
-            accumulate=self.accumulate,
-            ema=self.ema,
-            precision=self.precision,
-            patience=self.patience,
-            deadline=self.deadline,
+            **{field.name: getattr(self, field.name) for field in fields(Pace)},
             privacy=None if self.epsilon is None else Privacy(self.epsilon, self.delta, self.clip),
-            shard=self.shard,
         )
 
     @classmethod

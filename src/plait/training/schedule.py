@@ -13,7 +13,7 @@ from plait.contracts import Json
 from plait.errors import ConfigError
 from plait.training.private import Privacy
 
-__all__ = ["AT_ONCE", "Named", "TrainConfig"]
+__all__ = ["AT_ONCE", "Named", "Pace", "TrainConfig"]
 
 AT_ONCE = 512  # rows of a mini-batch that are read together where it is as large as the data
 
@@ -46,18 +46,12 @@ class Named:
         return found
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train.
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What a step is, and when a training ends.
 
     Parameters
     ----------
-    epochs, batch_size
-        None: by the number of rows, see `sized`.
-    learning_rate
-        Peak, of which the schedule says multiples.
-    optimiser, schedule
-        Registered ones.
     clip
         Largest norm of the gradient.
     accumulate
@@ -70,11 +64,36 @@ class TrainConfig:
         Epochs without a better judge loss before it stops. None: a third of all, at least 3.
     deadline
         Seconds after which no further epoch begins. It makes the result depend on the clock; `History` records it.
-    privacy
-        What is promised to every training row (`plait.training.private`); `clip` is then that of single rows.
     shard
         Whether processes that train together divide the weights among them (`plait.training.sharding`) instead of
         holding all of them each; ``"auto"``: where there are many (`plait.training.team.LARGE`).
+    """
+
+    clip: float = 1.0
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    patience: int | None = None
+    deadline: float | None = None
+    shard: bool | Literal["auto"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Pace):
+    """How to train.
+
+    Parameters
+    ----------
+    epochs, batch_size
+        None: by the number of rows, see `sized`.
+    learning_rate
+        Peak, of which the schedule says multiples.
+    optimiser, schedule
+        Registered ones.
+    privacy
+        What is promised to every training row (`plait.training.private`); `clip` is then that of single rows.
+
+    The others are those of `Pace`.
     """
 
     epochs: int | None = None
@@ -82,14 +101,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     optimiser: Named = Named("adamw")
     schedule: Named = Named("cosine")
-    clip: float = 1.0
-    accumulate: int = 1
-    ema: float = 0.0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    patience: int | None = None
-    deadline: float | None = None
     privacy: Privacy | None = None
-    shard: bool | Literal["auto"] = "auto"
 
     def sized(self, rows: int) -> tuple[int, int]:
         """Epochs (40 below 220 rows, 8 at 5,000, 4 from 22,000) and batch size (32 to 256).
