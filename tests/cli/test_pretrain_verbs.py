@@ -22,6 +22,7 @@ def folder(tmp_path_factory):
     return made
 
 
+@pytest.mark.slow
 def test_from_rows_to_a_base_to_a_model_and_to_neighbours(run, folder):
     asked = ("--time", "issued_at", "--ignore", "default", "--epochs", 2, *SMALL)
     dry = run("pretrain", "all.parquet", *asked, "--dry-run", "--json")
