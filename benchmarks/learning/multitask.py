@@ -18,11 +18,11 @@ from plait.data.samples.risks import OUTCOMES
 from plait.estimators.affinity import Affinity
 from plait.report.affinity import draw_affinity
 
-ROWS, KNOWN, SEEDS = 1_000, 0.1, 4
+TRAIN, TEST, KNOWN, SEEDS = 800, 2_000, 0.1, 4
 HEADS = {"default": "binary", "days_late": "regression", "loss": "regression", "grade": "ordinal", "renewed": "binary"}
 SHARED = ("default", "days_late", "loss", "grade")  # outcomes of one hidden risk; renewed has a cause of its own
 METRICS = {"loss": "r2", "renewed": "roc_auc"}
-OPTIONS = {"attention": {"width": 32, "heads": 4}}
+OPTIONS = {"attention": {"width": 32, "heads": 4, "layers": 1}}
 RULES = ("equal", "uncertainty", "gradient")
 PICTURE = Path(__file__).parents[2] / "docs" / "learning" / "pictures" / "multitask.png"
 
@@ -45,10 +45,10 @@ def run(seed: int) -> Report:
     figures += [*structure("without it", exact), *structure("looking ahead", ahead)]
     return Report(
         data=f"made loan applications with five outcomes (plait.samples.risks); loss is known of {KNOWN:.0%} of rows",
-        split=f"{ROWS:,} earlier rows to fit, {ROWS:,} later ones of known loss to judge; {SEEDS} draws",
+        split=f"{TRAIN:,} earlier rows to fit, {TEST:,} later ones of known loss to judge; {SEEDS} draws",
         figures=tuple(figures),
         notes=(
-            f"attention of width 32 throughout; means over {SEEDS} draws, intervals of the means and of paired "
+            f"attention of one layer of width 32 throughout; means over {SEEDS} draws, intervals of the means and of paired "
             "differences by Student's t; truth: what the simulator expects of a row",
             "who helps whom, of one draw: means over ordered pairs among the four outcomes of one risk, and over those "
             "with renewed; above 0: it helps",
@@ -59,8 +59,9 @@ def run(seed: int) -> Report:
 
 def made(draw: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Rows to fit with few labels of loss, later rows with all labels, and the truth behind the latter."""
-    few, all_known = (plait.samples.risks(2 * ROWS, draw, known=share) for share in (KNOWN, 1.0))
-    return few[:ROWS], all_known[ROWS:], plait.samples.risks_oracle(2 * ROWS, draw)[ROWS:]
+    rows = TRAIN + TEST
+    few, all_known = (plait.samples.risks(rows, draw, known=share) for share in (KNOWN, 1.0))
+    return few[:TRAIN], all_known[TRAIN:], plait.samples.risks_oracle(rows, draw)[TRAIN:]
 
 
 def one_draw(draw: int) -> dict[str, dict[str, float]]:

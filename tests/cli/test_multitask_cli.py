@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame["bad"] = (frame["a"] + rng.normal(size=240) > 0).astype(int)
     frame["loss"] = (frame["a"] + rng.normal(size=240)).where(rng.random(240) < 0.5)
     frame.to_csv(folder / "rows.csv", index=False)
-    options = ("--task", "loss=quantile", "--weights", "bad=1,loss=0.5", *FAST, "-o", str(folder / "run"), "--json")
+    options = ("--task", "loss=quantile", *FAST, "-o", str(folder / "run"), "--json")
     with pytest.raises(SystemExit) as ended:
         main(["fit", str(folder / "rows.csv"), *SEVERAL, *options])
     assert ended.value.code == 0
@@ -35,7 +35,7 @@ def test_a_run_tells_of_every_target(folder: Path):
     record = json.loads((folder / "run" / "run.json").read_text())
     assert record["task"] == "several"
     assert record["targets"]["loss"]["head"] == "quantile"
-    assert record["configuration"]["weights"] == {"bad": 1.0, "loss": 0.5}
+    assert record["configuration"]["fusion"] == "early"
     assert set(record["metrics"]) == {"bad", "loss"}
     told = json.loads((folder / "run" / "evaluation.json").read_text())
     assert told["targets"]["bad"]["n"] == 60
@@ -64,7 +64,7 @@ MISTAKES = {
     "a budget of several": ([*SEVERAL, "--time-budget", "1min"], "--time-budget is about one target"),
     "a head of no target": ([*SEVERAL, "--task", "los=quantile"], "did you mean 'loss'"),
     "an unknown head": ([*SEVERAL, "--task", "loss=quantil"], "did you mean 'quantile'"),
-    "an unknown rule": ([*SEVERAL, "--weights", "gradients"], "did you mean 'gradient'"),
+    "weights that say nothing": ([*SEVERAL, "--weights", "bad=1,loss=0.5"], "learns each target alone"),
     "weights that are none": ([*SEVERAL, "--weights", "bad=much"], "give numbers"),
     "no such column": (["--target", "bad", "--target", "lost"], "lost"),
 }

@@ -222,6 +222,8 @@ def test_a_lookahead_leaves_the_training_as_it_is():
     planned = plain.task_affinity(rows(), method="exact", repeats=2, dry_run=True)
     assert (planned.fits, np.isnan(planned.helps).all()) == (6, True)
     assert planned.seconds == pytest.approx(4.5 * sum(plain.record_["seconds"].values()))
+    with pytest.raises(ConfigError, match="learns each target alone, so that weights='equal' say nothing"):
+        plait.MultiTask(["bad", "value"], fusion="early", weights="equal").fit(rows())
     with pytest.raises(ConfigError, match="learns each target alone"):
         plait.MultiTask(["bad", "value"], fusion="early").task_affinity(rows())
     with pytest.raises(ConfigError, match="there is one target"):

@@ -34,7 +34,7 @@ LossWeights: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="RULE|a=1,b=2",
-        help="Of several targets, how much each one's loss counts: equal, uncertainty, gradient, or numbers by target.",
+        help="Of several targets, how much each loss counts: gradient (the usual), uncertainty, equal, or numbers.",
     ),
 ]
 
@@ -63,10 +63,10 @@ class Asked:
             raise unknown("target in --task", strangers[0], names)
         return {name: heads.get(name) for name in names}
 
-    def loss_weights(self) -> str | dict[str, float]:
-        """A rule, or numbers by target."""
+    def loss_weights(self) -> str | dict[str, float] | None:
+        """A rule, or numbers by target; None: the usual."""
         if self.weights is None or "=" not in self.weights:
-            return self.weights or "equal"
+            return self.weights
         given = keyed("--weights", self.weights.split(","))
         try:
             return {name: float(value) for name, value in given.items()}

@@ -30,6 +30,8 @@ from plait.model import Model
 
 __all__ = ["MultiTask"]
 
+USUAL = "gradient"
+
 
 class MultiTask(Reading):
     """Predict several targets of mixed kinds from rows of mixed evidence; any label of a row may be missing.
@@ -49,7 +51,8 @@ class MultiTask(Reading):
     weights
         How much each target's loss counts in ``L = sum_t w_t L_t`` while a network learns, ``L_t`` in units of what the
         target's prior loses: numbers by target, ``"equal"``, ``"uncertainty"`` (learned: one over each target's own
-        loss) or ``"gradient"`` (all targets pull equally at what they share); see `plait.training.several`.
+        loss) or ``"gradient"`` (all targets pull equally at what they share); see `plait.training.several`. None:
+        ``"gradient"``, which lost least on made data kept from both training and tests.
     schema, learner, options, time, label_time, group, plan, n_jobs, random_state
         As of `Classifier`.
 
@@ -68,7 +71,7 @@ class MultiTask(Reading):
         targets: Asked,
         *,
         fusion: str = "attention",
-        weights: str | Mapping[str, float] = "equal",
+        weights: str | Mapping[str, float] | None = None,
         schema: Schema | str | PathLike[str] | None = None,
         learner: str | None = None,
         options: Mapping[str, Mapping[str, Json]] | None = None,
@@ -136,7 +139,7 @@ class MultiTask(Reading):
             raise DataError(f"n_samples={len(frame)}: at least 2 rows are needed to fit")
         weight = self._weight(sample_weight, len(frame))
         told = labels_of(labels)
-        head = registry.get("heads", "several")(asked_of(self.targets, labels), self.weights)
+        head = registry.get("heads", "several")(asked_of(self.targets, labels), self._weights())
         head.fit(told, weight)
         self._fit(evidence, told, weight, head, frame, sides, progress, None, base, keep)
         self.model_.reference_learners = ("linear",)
@@ -302,6 +305,16 @@ class MultiTask(Reading):
         missing = tuple(ColumnSpec(name, "target") for name in targets if name not in roles)
         return replace(schema, columns=(*schema.columns, *missing))
 
+    def _weights(self) -> str | Mapping[str, float]:
+        """How losses are weighted: as usual where nothing is said. Fusions that learn each target alone join none."""
+        if getattr(registry.get("fusions", str(self._settings().fusion)), "any_head", False):
+            return USUAL if self.weights is None else self.weights
+        if self.weights is not None:
+            raise ConfigError(
+                f"fusion {self.fusion!r} learns each target alone, so that weights={self.weights!r} say nothing"
+            )
+        return "equal"
+
     def _head(self) -> Composite:
         return cast("Composite", self._fitted_model().head)
 
@@ -309,7 +322,8 @@ class MultiTask(Reading):
     def like(cls, model: Model, parameters: Mapping[str, Any]) -> Self:
         """The estimator of a saved model, whose head knows targets and weights."""
         head = cast("Any", model.head)
-        return cls(dict(head.asked), weights=head.weights, **parameters)
+        weights = head.weights if getattr(registry.get("fusions", model.plan["fusion"]), "any_head", False) else None
+        return cls(dict(head.asked), weights=weights, **parameters)
 
     def _kept_parameters(self) -> dict[str, Json]:
         """Targets and weights are read back from the head."""
