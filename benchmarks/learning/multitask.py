@@ -48,7 +48,7 @@ def run(seed: int) -> Report:
         split=f"{TRAIN:,} earlier rows to fit, {TEST:,} later ones of known loss to judge; {SEEDS} draws",
         figures=tuple(figures),
         notes=(
-            f"attention of one layer of width 32 throughout; means over {SEEDS} draws, intervals of the means and of paired "
+            f"attention of one layer of width 32 throughout; means over {SEEDS} draws, intervals of them and of paired "
             "differences by Student's t; truth: what the simulator expects of a row",
             "who helps whom, of one draw: means over ordered pairs among the four outcomes of one risk, and over those "
             "with renewed; above 0: it helps",
