@@ -30,6 +30,7 @@ from plait.report.written import write_json
 
 ROWS = 800
 KILLS = 20
+PICTURE = Path(__file__).parents[2] / "docs" / "learning" / "pictures" / "resume.png"
 PARTS = ("lightgbm", "attention")
 OPTIONS = {"lightgbm": {"trees": 120, "leaves": 8}, "attention": {"width": 32, "epochs": 4}}
 
@@ -125,7 +126,25 @@ class Fits:
         return fingerprint(bare, np.frombuffer(raw, np.uint8), said)
 
 
-def run(seed: int, rows: int = ROWS, kills: int = KILLS) -> Report:
+def draw(found: Sequence[Killed], seconds: float, path: Path) -> None:
+    """Each kill as a bar: the seconds before it, those after, and where a fit that starts again would have ended."""
+    from matplotlib import pyplot as plt
+
+    rows = sorted(found)
+    before, after = np.array([killed.before for killed in rows]), np.array([killed.after for killed in rows])
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    places = np.arange(len(rows))
+    axes.barh(places, before, color="#b8c4ce", label="until the kill")
+    axes.barh(places, after, left=before, color="#2f6f9f", label="resumed, until the end")
+    axes.plot(before + seconds, places, "|", color="#c0504d", markersize=9, label="end of a fit that starts again")
+    axes.axvline(seconds, color="black", linewidth=1, linestyle="--", label="nobody kills it")
+    axes.set(xlabel="seconds", yticks=[], ylabel=f"{len(rows)} fits")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def run(seed: int, rows: int = ROWS, kills: int = KILLS, picture: Path | None = PICTURE) -> Report:
     """Kill and resume so many fits, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         fits = Fits(Path(folder), rows, seed)
@@ -141,6 +160,8 @@ def run(seed: int, rows: int = ROWS, kills: int = KILLS) -> Report:
             after = fits.resume(name)
             found.append(Killed(before, after, fits.told(name) == right))
             print(f"{len(found)} of {kills}: killed after {before:.1f} s, {after:.1f} s to its end", file=sys.stderr)
+    if picture is not None:
+        draw(found, seconds, picture)
     lost = [killed.before + killed.after - seconds for killed in found]
     again = statistics.median(killed.before for killed in found)
     same = sum(killed.same for killed in found)

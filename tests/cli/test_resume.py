@@ -195,7 +195,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_gone_on_from(run: Callable[..
 @pytest.mark.slow
 def test_killed_at_random_moments_fits_end_as_they_would_have() -> None:
     root = Path(__file__).parents[2]
-    asked = "from benchmarks.learning.kills import run; print(run(0, rows=400, kills=3).figures[0].value)"
+    asked = "from benchmarks.learning.kills import run; print(run(0, rows=400, kills=3, picture=None).figures[0].value)"
     ended = subprocess.run(
         [sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, timeout=540, check=False
     )
