@@ -35,12 +35,13 @@ TOGETHER = 0.5  # how much noise stands between a letter and the balance of its 
 
 
 class Rows(NamedTuple):
-    """Rows to learn from, rows to judge by, and which columns are what."""
+    """Rows to learn from, rows to judge by, and which columns are what; `other` targets are not read."""
 
     train: pd.DataFrame
     test: pd.DataFrame
     target: str
     time: str | None
+    other: tuple[str, ...] = ()
 
 
 def run(seed: int) -> Report:
@@ -84,17 +85,20 @@ def lending_of(seed: int) -> Rows:
 
 
 def few_labels(name: str, rows_of: Callable[[int], Rows], seed: int, fusion: str = "attention") -> list[Measured]:
-    """ROC AUC with few labels: from a base, from scratch, and LightGBM, over draws of rows; for any data set."""
+    """ROC AUC of classes or squared error of values with few labels: from a base, from scratch, and LightGBM.
+
+    `rows_of` draws the rows of any data set by a seed.
+    """
     areas: dict[str, list[float]] = {model: [] for model in MODELS}
     for draw in range(seed, seed + SEEDS):
         for model, area in once(rows_of(draw), draw, fusion).items():
             areas[model].append(area)
         print(name, draw, {model: round(found[-1], 4) for model, found in areas.items()})
     base, *others = areas
-    what = f"{name}: {base}"
+    what, unit = f"{name}: {base}", "ROC AUC" if classes(rows_of(seed)) else "squared error"
     if name == MADE:
         draw_areas(areas)
-    return [measured(what, areas[base], {other: areas[other] for other in others})]
+    return [measured(what, areas[base], {other: areas[other] for other in others}, unit)]
 
 
 def once(rows: Rows, seed: int, fusion: str) -> dict[str, float]:
@@ -104,7 +108,7 @@ def once(rows: Rows, seed: int, fusion: str) -> dict[str, float]:
     base = pretrain(
         rows.train,
         time=rows.time,
-        ignore=rows.target,
+        ignore=(rows.target, *rows.other),
         fusion=fusion,
         options={fusion: LEARN},
         seed=seed,
@@ -112,10 +116,13 @@ def once(rows: Rows, seed: int, fusion: str) -> dict[str, float]:
     )
 
     def area(how: Mapping[str, Any], start: Base | None) -> float:
-        model = plait.Classifier(time=rows.time, n_jobs=1, random_state=seed, **how)
-        model.fit(few.drop(columns=rows.target), few[rows.target], base=start)
-        told = model.predict_proba(rows.test)[:, 1]
-        return float(roc_auc(rows.test[rows.target].to_numpy(), told, np.ones(len(told))).item())
+        kind = plait.Classifier if classes(rows) else plait.Regressor
+        model = kind(time=rows.time, n_jobs=1, random_state=seed, **how)
+        model.fit(few.drop(columns=[rows.target, *rows.other]), few[rows.target], base=start)
+        target = rows.test[rows.target].to_numpy()
+        if not isinstance(model, plait.Classifier):
+            return float(np.square(model.predict(rows.test) - target).mean())
+        return float(roc_auc(target, model.predict_proba(rows.test)[:, 1], np.ones(len(target))).item())
 
     network = {"fusion": fusion, "options": {fusion: FIT}}
     return {
@@ -123,6 +130,11 @@ def once(rows: Rows, seed: int, fusion: str) -> dict[str, float]:
         "from scratch": area(network, None),
         "LightGBM": area({"fusion": "early", "learner": "lightgbm"}, None),
     }
+
+
+def classes(rows: Rows) -> bool:
+    """Whether the target has two values."""
+    return rows.train[rows.target].nunique() == 2
 
 
 def found(seed: int) -> list[Measured]:
@@ -162,13 +174,13 @@ def paired(n: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({**dict(frame.items()), **cells})
 
 
-def measured(what: str, own: Sequence[float], others: Mapping[str, Sequence[float]]) -> Measured:
+def measured(what: str, own: Sequence[float], others: Mapping[str, Sequence[float]], unit: str) -> Measured:
     """The mean over draws with its interval, beside others on the same draws."""
     beside = {}
     for name, area in others.items():
         gain = between(np.subtract(own, area))
         beside[name] = Beside(*between(np.asarray(area)), *gain)
-    return Measured(what, *between(np.asarray(own)), "ROC AUC", beside)
+    return Measured(what, *between(np.asarray(own)), unit, beside)
 
 
 def between(values: Array) -> tuple[float, float, float]:
