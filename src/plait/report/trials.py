@@ -21,9 +21,8 @@ def draw(tuned: Tuned[Estimating], folder: Path) -> tuple[Path, ...]:
 
 def _history(tuned: Tuned[Estimating], path: Path) -> Path:
     figure, axes = axes_of(7, 3.6)
-    known = [trial for trial in tuned.trials if trial.loss is not None]
-    done = [trial for trial in known if trial.ended == "finished"]
-    given_up = [trial for trial in known if trial.ended != "finished"]
+    done = [trial for trial in tuned.trials if trial.ended == "finished"]
+    given_up = [trial for trial in tuned.trials if trial.ended != "finished"]
     axes.axhline(tuned.default_loss, color=SERIES[0], linestyle="--", label="not tuned")
     best, steps = tuned.default_loss, []
     for trial in done:
@@ -31,9 +30,11 @@ def _history(tuned: Tuned[Estimating], path: Path) -> Path:
         steps.append(best)
     axes.step([trial.number + 1 for trial in done], steps, where="post", color=BLUE, label="best so far")
     axes.plot([t.number + 1 for t in done], [t.loss or 0.0 for t in done], "o", color=BLUE, alpha=0.5, label="a trial")
-    if given_up:
-        losses = [trial.loss or 0.0 for trial in given_up]
-        axes.plot([t.number + 1 for t in given_up], losses, "x", color=GREY, label="given up")
+    if given_up:  # on the edge: their losses are of some splits alone, and not comparable
+        edge = axes.get_xaxis_transform()
+        axes.plot(
+            [t.number + 1 for t in given_up], [0.03] * len(given_up), "x", color=GREY, transform=edge, label="given up"
+        )
     finish(axes, "Loss on inner rows held out", "trial", "mean loss", "upper right")
     return save(figure, path)
 
