@@ -84,7 +84,7 @@ def fitted(evidence: Evidence, keep: Memory, options: Mapping[str, Any]) -> str:
     return fingerprint(Attention(**{**usual, **options}).fit(own).state())
 
 
-def goes_on_from_everywhere(evidence: Evidence, options: Mapping[str, Any], least: int = 7) -> None:
+def goes_on_from_everywhere(evidence: Evidence, options: Mapping[str, Any], least: int = 6) -> None:
     memory = Memory()
     whole = fitted(evidence, memory, options)
     assert len(memory.written) >= least
@@ -98,14 +98,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "plateau": {"schedule": {"name": "plateau", "patience": 1}, "learning_rate": 0.3, "epochs": 4},
     "early": {"patience": 1, "learning_rate": 0.3, "epochs": 6},
     "again on all rows": {"refit": True, "epochs": 2},
-    "private": {"epsilon": 20.0, "epochs": 2, "batch_size": 16},
+    "private": {"epsilon": 20.0, "epochs": 2, "batch_size": 24},
     "modulation": {"balance": "modulation", "masking": "adaptive"},
     "alternation": {"balance": "alternation", "masking": "ramp"},
     "momentum": {"optimiser": "momentum", "schedule": "one_cycle"},
     "adagrad": {"optimiser": "adagrad", "schedule": "linear"},
     "rmsprop": {"optimiser": "rmsprop", "schedule": "steps"},
     "sgd": {"optimiser": "sgd", "schedule": "constant"},
-    "all rows in every step": {"optimiser": "gradient_descent", "batch_size": "auto", "epochs": 7},
+    "all rows in every step": {"optimiser": "gradient_descent", "batch_size": "auto", "holdout": 0.0, "epochs": 7},
 }
 
 
