@@ -64,8 +64,8 @@ def _torchrun() -> list[str]:
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "plait", "fit"]
 
 
-def _asked(seed: int, *more: str) -> list[str]:
-    options = ("width=32", "dropout=0.0", f"epochs={EPOCHS}", *more)
+def _asked(seed: int, *more: str, epochs: int = EPOCHS) -> list[str]:
+    options = ("width=32", "dropout=0.0", f"epochs={epochs}", *more)
     roles = ["rows.parquet", "--target=default", "--time=issued_at", "--fusion=attention", f"--seed={seed}", "--jobs=1"]
     return [*roles, *(f"--option=attention.{option}" for option in options), "--checkpoint=off"]
 
@@ -79,7 +79,7 @@ def _fit(folder: Path, name: str, command: list[str], seed: int, *more: str) -> 
         raise PlaitError(f"{name} ended with {said.returncode}: {said.stderr[-400:]}")
     record = json.loads((folder / name / "run.json").read_text())
     history = plait.load(folder / name / "model.plait").model_.fitted.history  # type: ignore[attr-defined]
-    return {"losses": history["losses"], "judged": history["judged"], "seconds": record["record"]["seconds"]["fit"]}
+    return {"losses": history["losses"], "judged": history["judged"], "seconds": record["seconds"]["fit"]}
 
 
 def _losses(fit: dict[str, Any]) -> list[float]:
@@ -90,7 +90,7 @@ def _killed(folder: Path, seed: int) -> str:
     """What the first of two processes says, and how soon, after the second was killed with SIGKILL."""
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29571", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     usual = {**os.environ, **told, "OMP_NUM_THREADS": "1", "PLAIT_TEAM_TIMEOUT": "30"}
-    command = [*_plait(), *_asked(seed, "epochs=200"), "-o", "killed"]
+    command = [*_plait(), *_asked(seed, epochs=200), "-o", "killed"]
     started = [
         subprocess.Popen(
             command, cwd=folder, env={**usual, "RANK": str(rank)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
