@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "predict"]
 
 ROWS = 8_192  # rows that a process predicts at once
-BLOCK = 65_536  # rows that are read at once, about
 
 
 def predict(
@@ -66,8 +66,7 @@ def predict(
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        blocks = max(workers, -(-_counted(parts) // BLOCK))
-        rows = ray.data.read_parquet([str(part.absolute()) for part in parts], override_num_blocks=blocks)
+        rows = ray.data.read_parquet([str(part.absolute()) for part in parts])
         said = rows.map_batches(
             _Answering,
             fn_constructor_args=(str(Path(model).absolute()), dict(sides or {}), beside),
@@ -77,7 +76,9 @@ def predict(
             num_cpus=1,
         )
         try:
-            said.write_parquet(str(place))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")  # few rows
+                said.write_parquet(str(place))
         except ray.exceptions.RayError as error:
             raise _cause(error) from None
     return _counted(place.glob("*.parquet"))
