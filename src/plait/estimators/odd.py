@@ -96,7 +96,7 @@ def reasons(model: Detection, frame: pd.DataFrame, sides: Mapping[str, Side] | N
     found = []
     for row in range(len(frame)):
         total = max(float(told.score[row]), 1e-12)
-        said = []
+        said: list[Reason] = []
         for i in np.argsort(-told.values[row], kind="stable")[:most].tolist():
             share, origin = float(told.values[row, i] / total), told.origins[i]
             if share >= LEAST or (share > 0 and not said):
