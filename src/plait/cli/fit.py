@@ -141,7 +141,7 @@ def fit(
     gate = {"require-fair": require_fair, "favourable": favourable, "threshold": threshold}
     asked = Asked(task, weights, gate)
     fitting = _Fitting(data, frame, schema, tables.of(schema), test, seed, asked, calibrate, start)
-    with watching(screen, None if dry_run else watch, output, chosen, resume):
+    with kept.refused(), watching(screen, None if dry_run else watch, output, chosen, resume):
         fitting.run(screen, output, chosen, kept, dry_run)
 
 

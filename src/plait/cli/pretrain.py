@@ -116,9 +116,10 @@ def pretrain(
         screen.result({"dry_run": True, "rows": len(frame), "sources": _columns(schema.sources)})
         return
     told: dict[str, Any] = {"schema": schema, "fusion": fusion, "options": options, "seed": seed, "n_jobs": jobs}
-    with watching(screen, watch, output, {"fusion": fusion, "seed": seed}, resume), screen.progress() as progress:
-        keep = kept.place or FORGETFUL
-        base = learned(frame, sides=tables.of(schema), report=progress, keep=keep, **told)
+    watched = watching(screen, watch, output, {"fusion": fusion, "seed": seed}, resume)
+    with kept.refused(), watched, screen.progress() as progress:
+        told["keep"] = kept.place or FORGETFUL
+        base = learned(frame, sides=tables.of(schema), report=progress, **told)
     say_faults(screen, base.record["faults"])
     record = {"data": str(data), "sources": _columns(base.sources), **base.record}
     _write(made_folder(output), base, record)

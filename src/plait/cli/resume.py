@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
-from plait.errors import ConfigError
+from plait.errors import ConfigError, InputError
 from plait.threads import leads
 
 if TYPE_CHECKING:
@@ -31,10 +33,11 @@ Every: TypeAlias = Annotated[
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a run keeps what it has done, until it is written; None: nowhere."""
+    """Where a run keeps what it has done, until it is written; None: nowhere. `began`: there was a run before."""
 
     screen: Screen
     place: Checkpoints | None
+    began: bool = False
 
     @classmethod
     def of(cls, screen: Screen, output: Path | None, resume: bool, every: str) -> Self:
@@ -60,7 +63,20 @@ class Kept:
             )
         if resume and not place.begun:
             screen.note(f"nothing was kept in {output}: the fit starts from its beginning")
-        return cls(screen, None if often is None else place)
+        return cls(screen, None if often is None else place, place.begun)
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """A run whose input is refused leaves nothing behind, since nothing can go on from it."""
+        try:
+            yield
+        except InputError:
+            if self.place is not None and not self.began and leads():
+                self.place.remove()
+                home = self.place.folder.parent
+                if home.is_dir() and not any(home.iterdir()):
+                    home.rmdir()
+            raise
 
     def held(self, data: Path, division: Division[Any], calibrate: str, time_budget: object) -> Keep:
         """The place, held to this run.
