@@ -30,6 +30,7 @@ SIZES = {
     1500: (*WAYS, HIDDEN_ALONE),
     3000: ("plain", "masking, as usual (0.15)", "alternation alone", "masking by lead"),
 }
+BASELINES = ("plain", "masking, as usual (0.15)", "modulation alone")
 WHERE = ("both sources", "strong source absent", "strong source at random")
 
 
@@ -46,7 +47,11 @@ def run(seed: int) -> Report:
         f"down, somewhere in noise, that tells it in 95% of the rows; seeds {seed} to {seed + SEEDS - 1}",
         split=f"{' and '.join(f'{rows:,}' for rows in SIZES)} rows to fit, {JUDGE:,} to judge, each seed's own",
         figures=tuple(
-            figure(f"{rows:,} rows, {where}: {name}", [v[i] for v in values], [v[i] for v in found[rows, "plain"]])
+            figure(
+                f"{rows:,} rows, {where}: {name}",
+                [v[i] for v in values],
+                {b: [v[i] for v in found[rows, b]] for b in BASELINES if b != name and (rows, b) in found},
+            )
             for i, where in enumerate(WHERE)
             for (rows, name), values in found.items()
             if not (name == HIDDEN_ALONE and i != 1)
@@ -86,11 +91,13 @@ def judged(frame: pd.DataFrame, columns: list[str], options: Mapping[str, Any], 
     return [float(roc_auc(labels, model.predict_proba(rows[columns])[:, 1])) for rows in (rest, absent, random)]
 
 
-def figure(what: str, values: Sequence[float], plain: Sequence[float]) -> Measured:
-    """The mean over seeds, beside plain training on the same ones."""
-    value, low, high = around(np.asarray(values))
-    beside = {"plain": Beside(*around(np.asarray(plain)), *around(np.asarray(values) - np.asarray(plain)))}
-    return Measured(what, value, low, high, "ROC AUC", {} if what.endswith(": plain") else beside)
+def figure(what: str, values: Sequence[float], baselines: Mapping[str, Sequence[float]]) -> Measured:
+    """The mean over seeds, beside baselines on the same ones."""
+    beside = {
+        name: Beside(*around(np.asarray(other)), *around(np.asarray(values) - np.asarray(other)))
+        for name, other in baselines.items()
+    }
+    return Measured(what, *around(np.asarray(values)), "ROC AUC", beside)
 
 
 def around(values: Array) -> tuple[float, float, float]:

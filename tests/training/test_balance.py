@@ -172,3 +172,19 @@ def test_one_source_is_not_looked_at() -> None:
     one = Classifier(fusion="attention", n_jobs=1, options={"attention": {**SMALL, "epochs": 1}})
     one.fit(frame[["score"]], frame["label"])
     assert "alone" not in one.record_["training"]["attention"]
+
+
+@pytest.mark.slow
+def test_a_source_that_a_strong_one_hides_is_brought_back() -> None:
+    """Judged where the strong source is absent."""
+    from benchmarks.learning.balance import WAYS, judged
+    from benchmarks.learning.balance import made as hiding
+
+    rows, columns = hiding(3500, 1), ["score", "other", "balance"]
+    plain, masked, slowed, ours = (
+        judged(rows, columns, WAYS[name], 1)[1]
+        for name in ("plain", "masking, as usual (0.15)", "modulation alone", "masking by lead, and alternation")
+    )
+    assert ours > plain + 0.2
+    assert ours > slowed + 0.2
+    assert ours > masked + 0.04
