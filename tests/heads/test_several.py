@@ -68,7 +68,9 @@ def test_the_loss_is_the_mean_of_the_errors_whatever_the_mini_batch():
     head, rng = fitted(labels(), {"loss": 0.5, "grade": 2}), np.random.default_rng(2)
     encoded, scores, weight = head.encode(labels()), rng.normal(size=(ROWS, head.outputs)), rng.uniform(0.5, 2, ROWS)
     whole = float(head.loss(*map(torch.from_numpy, (scores, encoded, weight))))
-    assert whole == pytest.approx(head.error(scores, encoded, weight).mean(), rel=1e-6)
+    errors = head.errors(scores, encoded, weight)
+    assert whole == pytest.approx((errors @ head.fixed).mean(), rel=1e-6)
+    np.testing.assert_allclose(head.error(scores, encoded, weight), errors @ (head.fixed * np.sqrt(head.shares)))
     halves = [slice(0, 20), slice(20, ROWS)]
     parts = [float(head.loss(*(torch.from_numpy(a[rows]) for a in (scores, encoded, weight)))) for rows in halves]
     assert (20 * parts[0] + 40 * parts[1]) / ROWS == pytest.approx(whole, rel=1e-6)

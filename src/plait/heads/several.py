@@ -128,8 +128,13 @@ class Several(Head):
         return Prediction("several", scores, parts=parts)
 
     def error(self, scores: Array, targets: Array, weight: Array) -> Floats:
-        """The weighted sum of the members' losses in their units, each over its labelled rows alone: float64 ``N``."""
-        return np.asarray(self.errors(scores, targets, weight) @ self.fixed, np.float64)
+        """What a training is stopped by: ``sum_t w_t sqrt(n_t) L_t`` over the rows, ``n_t`` the share of labels.
+
+        The mean of few labels moves by chance, by about one over the root of their number: where ten of them had as
+        much of a say as a thousand, they stopped trainings in which nothing was learned yet.
+        """
+        told = self.errors(scores, targets, weight) @ (self.fixed * np.sqrt(self.shares))
+        return np.asarray(told, np.float64)
 
     def errors(self, scores: Array, targets: Array, weight: Array) -> Floats:
         """Each member's loss in its unit, float64 ``N x T``: its mean over all rows is ``L_t``. 0 without a label."""
