@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
-from plait.errors import ConfigError, InputError
+from plait.errors import ArtifactError, ConfigError, InputError
 from plait.threads import leads
 
 if TYPE_CHECKING:
@@ -67,9 +67,14 @@ class Kept:
 
     @contextmanager
     def refused(self) -> Iterator[None]:
-        """A run whose input is refused leaves nothing behind, since nothing can go on from it."""
+        """A run whose input is refused leaves nothing behind, since nothing can go on from it.
+
+        A model that cannot be written is another matter: once there is room, the run goes on.
+        """
         try:
             yield
+        except ArtifactError:
+            raise
         except InputError:
             if self.place is not None and not self.began and leads():
                 self.place.remove()
