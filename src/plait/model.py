@@ -180,6 +180,7 @@ class Model:
             groups=_groups(frame, schema.group, head, encoded),
             seed=settings.seed,
             threads=settings.threads,
+            rows=np.asarray(frame.index),
             doors=fusion.doors(len(frame), tuple(rooms.values())),
             job=Job(report or unheard, keep, None if base is None else base.state(), frozenset(taken)),
         )

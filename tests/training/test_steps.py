@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plait import Classifier, registry
+from plait import Classifier, Regressor, registry
 from plait.contracts import FitContext
 from plait.data.schema import Schema
 from plait.errors import PlaitError
@@ -156,3 +156,14 @@ def test_the_found_rate_is_recorded_and_repeated() -> None:
     model = Classifier(fusion="parallel", n_jobs=1, options=options).fit(frame[["a", "b", "steps"]], frame["label"])
     found = model.record_["training"]["parallel"]["learning_rate"]
     assert 1e-6 < found < 1
+
+
+def test_rows_of_no_finite_loss_are_named_as_in_their_frame() -> None:
+    frame = made().sample(frac=1, random_state=1)
+    frame.index = pd.Index([f"loan {i}" for i in range(ROWS)])
+    value, weight = frame["a"].to_numpy().copy(), np.ones(ROWS)
+    value[23], weight[23] = 1e30, 0.0  # nothing of infinity is no number
+    told = frame[["b"]].assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS)[::-1], "D"))
+    model = Regressor(fusion="parallel", time="day", options={"parallel": OPTIONS}, random_state=0)
+    with pytest.raises(PlaitError, match="not finite in training rows loan 23;"):
+        model.fit(told, value, weight)

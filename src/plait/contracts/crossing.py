@@ -321,6 +321,8 @@ class FitContext:
         more fold. None: the part makes its own.
     seed, threads
         The run's seed and thread count.
+    rows
+        ``N`` names of the rows where they are spoken of, the index of their frame; None: their places.
     doors
         ``{"features", "tokens"}`` or a part of it: what will be asked of the rooms later.
     job
@@ -337,6 +339,7 @@ class FitContext:
     folds: npt.NDArray[np.int64] | None = None
     seed: int = 0
     threads: int = 1
+    rows: Array | None = None
     doors: frozenset[str] = frozenset({"features", "tokens"})
     job: Job = field(default_factory=lambda: Job())
 
@@ -384,6 +387,10 @@ class FitContext:
             self.keep.write(to(made))
         return made
 
+    def named(self, places: Array) -> list[str]:
+        """What rows are called in an error, by place (int)."""
+        return [str(name) for name in (places if self.rows is None else self.rows[places])]
+
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that adding a draw in one place changes no other."""
         return np.random.default_rng([self.seed, zlib.crc32(purpose.encode())])
@@ -402,6 +409,7 @@ class FitContext:
             label_time=pick(self.label_time),
             groups=pick(self.groups),
             folds=None,
+            rows=pick(self.rows),
         )
 
 

@@ -89,6 +89,7 @@ def pretrain(
         groups=groups_of(frame, schema.group),
         seed=seed,
         threads=threads_of(n_jobs),
+        rows=np.asarray(frame.index),
         job=Job(report, keep),
     )
     began = perf_counter()

@@ -30,7 +30,7 @@ class Mini:
     weight
         float64 ``n``.
     rows
-        int64 ``n``: numbers of the rows among all training rows.
+        int64 ``n``: places of the rows among those of the feed.
     """
 
     inputs: Mapping[str, Batch]
@@ -54,6 +54,7 @@ class Mini:
 class Feed(Protocol):
     """What an epoch reads."""
 
+    context: FitContext
     rows: int
     batch_size: int
     alone: ByEpoch

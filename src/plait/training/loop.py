@@ -234,7 +234,7 @@ class Training:
                 alone[:] = [isfinite(self.module(mini.take(np.array([place]))).item()) for place in range(len(mini))]
             alone &= not alone.all()
         chosen = np.unique(self.team.gathered(mini.rows[~alone]))
-        named = ", ".join(map(str, chosen[:8])) + (", ..." if len(chosen) > 8 else "")
+        named = ", ".join(self.feed.context.named(chosen[:8])) + (", ..." if len(chosen) > 8 else "")
         return PlaitError(
             f"the training loss is not finite in training rows {named}; look there for extreme inputs, targets or "
             "weights, or lower the learning rate"
