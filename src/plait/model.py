@@ -166,7 +166,7 @@ class Model:
             raise ConfigError("a time budget is that of one process: several would leave out different parts; drop it")
         fusion = able(make_fusion(settings.fusion, settings.learner, _with_run(settings)), head)
         check_fusion(fusion, settings.fusion, settings.learner, head, frame)
-        taken = {} if base is None else base.taken(schema)
+        taken, start = ({}, None) if base is None else (base.taken(schema), base.state())
         rooms = {source.name: taken.get(source.name) or registry.room(source)(source) for source in sources}
         read_columns(frame.columns, schema)
         encoded = head.encode(targets)
@@ -180,9 +180,8 @@ class Model:
             groups=_groups(frame, schema.group, head, encoded),
             seed=settings.seed,
             threads=settings.threads,
-            rows=np.asarray(frame.index),
             doors=fusion.doors(len(frame), tuple(rooms.values())),
-            job=Job(report or unheard, keep, None if base is None else base.state(), frozenset(taken)),
+            job=Job(report or unheard, keep, start, frozenset(taken), np.asarray(frame.index)),
         )
         keep.claim(_asked(settings, schema, context))
         with single_threaded_blas(), running(context.report, settings.threads):

@@ -321,8 +321,6 @@ class FitContext:
         more fold. None: the part makes its own.
     seed, threads
         The run's seed and thread count.
-    rows
-        ``N`` names of the rows where they are spoken of, the index of their frame; None: their places.
     doors
         ``{"features", "tokens"}`` or a part of it: what will be asked of the rooms later.
     job
@@ -339,7 +337,6 @@ class FitContext:
     folds: npt.NDArray[np.int64] | None = None
     seed: int = 0
     threads: int = 1
-    rows: Array | None = None
     doors: frozenset[str] = frozenset({"features", "tokens"})
     job: Job = field(default_factory=lambda: Job())
 
@@ -389,7 +386,7 @@ class FitContext:
 
     def named(self, places: Array) -> list[str]:
         """What rows are called in an error, by place (int)."""
-        return [str(name) for name in (places if self.rows is None else self.rows[places])]
+        return [str(name) for name in (places if self.job.rows is None else self.job.rows[places])]
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that adding a draw in one place changes no other."""
@@ -409,7 +406,7 @@ class FitContext:
             label_time=pick(self.label_time),
             groups=pick(self.groups),
             folds=None,
-            rows=pick(self.rows),
+            job=replace(self.job, rows=pick(self.job.rows)),
         )
 
 
@@ -438,12 +435,15 @@ class Job:
         The pretrained network that networks start from (`plait.pretraining`), or None.
     known
         Sources whose rooms came fitted, with the base.
+    rows
+        Names of the rows in errors, the index of their frame; None: their places.
     """
 
     report: Callable[[Progress], None] = unheard
     keep: Keep = FORGETFUL
     base: State | None = None
     known: frozenset[str] = frozenset()
+    rows: Array | None = None
 
 
 @dataclass(frozen=True)

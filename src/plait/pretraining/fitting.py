@@ -89,8 +89,7 @@ def pretrain(
         groups=groups_of(frame, schema.group),
         seed=seed,
         threads=threads_of(n_jobs),
-        rows=np.asarray(frame.index),
-        job=Job(report, keep),
+        job=Job(report, keep, rows=np.asarray(frame.index)),
     )
     began = perf_counter()
     rooms, batches = _read(frame, schema, sides, context)
