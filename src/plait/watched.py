@@ -19,7 +19,7 @@ EVERY = 0.5  # seconds
 
 
 class _Watched:
-    """A watcher that hears of steps at most each half second, but always of ends of stages and epochs."""
+    """A watcher that hears of steps at most each half second, but always of trials and of ends of stages and epochs."""
 
     def __init__(self, watcher: Watcher, say: Callable[[str], None]) -> None:
         self.watcher, self.say = watcher, say
@@ -30,7 +30,8 @@ class _Watched:
     def __call__(self, progress: Progress) -> None:
         where = progress.part, progress.stage, progress.metrics.get("epoch", 0.0)
         now = time.monotonic()
-        if where == self._where and progress.done < progress.total and now - self._last < EVERY:
+        between = where == self._where and progress.done < progress.total and not progress.settings
+        if between and now - self._last < EVERY:
             return
         self._where, self._last = where, now
         self.does(lambda: self.watcher(progress))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from plait import samples
 from plait.cli.screen import Screen, figures
 from plait.cli.watching import watching
 from plait.contracts import Progress
@@ -39,3 +43,45 @@ def test_nobody_watches_unless_asked(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigError, match="no folder"), watching(screen, ["jsonl"], None, {}):
         pass
+
+
+def test_every_trial_of_a_search_is_told_with_what_it_tried(run: Callable[..., Any], folder: Path) -> None:
+    samples.loans(n=160, seed=0)[["income", "amount", "default"]].to_csv(folder / "rows.csv", index=False)
+    (folder / "space.yaml").write_text(
+        "linear:\n  strength: {between: [0.01, 1.0]}\n  iterations: {one_of: [100, -1, 50]}\n"
+    )
+    search = (
+        "tune",
+        "rows.csv",
+        "--target",
+        "default",
+        "--learner",
+        "linear",
+        "--space",
+        "space.yaml",
+        "--test",
+        0,
+        "--jobs",
+        1,
+    )
+    watched = ("--watch", "jsonl", "--watch", f"tensorboard={folder / 'logs'}", "--json")
+    assert run(*search, *watched, "--trials", 2, "-o", "out").code == 0
+    said = run(*search, *watched, "--trials", 5, "-o", "out", "--resume")
+    assert said.code == 0, said.err
+    trials = said.json["tuning"]["trials"]
+    lines = [json.loads(line) for line in (folder / "out" / "metrics.jsonl").read_text().splitlines()]
+    told = [line for line in lines if line["stage"] == "trials"]
+    assert [line["step"] for line in told] == [0, 1, 2, 3, 4, 5]
+    assert told[0]["metrics"]["loss"] == said.json["tuning"]["default_loss"]
+    assert [line["settings"] for line in told[1:]] == [trial["values"] for trial in trials]
+    assert [line["metrics"]["loss"] for line in told[1:]] == [trial["loss"] for trial in trials]  # null: it failed
+    assert [trial["ended"] for trial in trials].count("failed")
+    assert told[-1]["metrics"]["best"] == said.json["tuning"]["loss"]
+    seen = EventAccumulator(str(folder / "logs")).Reload()
+    assert len(seen.Tensors("trials/linear.strength")) == 5
+
+    before = (folder / "out" / "metrics.jsonl").read_bytes()
+    refused = run(*search, *watched, "--trials", 5, "-o", "out")  # --resume forgotten
+    assert refused.code == 2
+    assert "--resume" in refused.err
+    assert (folder / "out" / "metrics.jsonl").read_bytes() == before

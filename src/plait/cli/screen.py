@@ -141,6 +141,8 @@ def figures(now: Progress, rows_a_second: float | None) -> str:
         told.append(f"loss {now.metrics['loss']:.4f}")
     if now.metric is not None:
         told.append(f"{now.metric:.4f}")
+    if "best" in now.metrics:
+        told.append(f"best {now.metrics['best']:.4f}")
     if "learning_rate" in now.metrics:
         told.append(f"rate {now.metrics['learning_rate']:.1e}")
     if rows_a_second:

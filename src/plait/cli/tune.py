@@ -34,6 +34,7 @@ from plait.cli.screen import Screen
 from plait.cli.shown import show_schema
 from plait.cli.spread import On, Workers, check_on
 from plait.cli.tables import long_tables
+from plait.cli.watching import Watch, watching
 
 if TYPE_CHECKING:
     from plait.contracts import Space
@@ -73,6 +74,7 @@ def tune(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the trials in the folder.")] = False,
     on: On = None,
     workers: Workers = None,
+    watch: Watch = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show schema and space; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,10 +85,12 @@ def tune(
     """
     from plait.cli.rows import rows_of, schema_of
     from plait.report.written import check_folder
-    from plait.tuning import read_space, space_of
+    from plait.tuning import check_journal, read_space, space_of
 
     screen, tables = Screen(as_json), long_tables(side)
     check_folder(output, dry_run)
+    if output is not None and not dry_run:
+        check_journal(output, resume)  # before watchers write over what they wrote of those trials
     count = check_on(on, workers)
     searched = space_of(fusion, learner) if space is None else read_space(space)
     frame = rows_of(data, data_folder, encoding)
@@ -101,7 +105,8 @@ def tune(
     part = {"fusion": fusion, "learner": learner, "options": part_options(option) or None}
     chosen = {**part, "n_jobs": jobs, "random_state": seed}
     job = _Search(rows, chosen, searched, trials, budget, resume, count)
-    _finish(screen, output, job, job.run(screen, output))
+    with watching(screen, watch, output, chosen, resume):
+        _finish(screen, output, job, job.run(screen, output))
 
 
 @dataclass(frozen=True)

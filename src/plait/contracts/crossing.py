@@ -277,8 +277,9 @@ class Tokens:
 class Progress:
     """One report of a long job: `done` of `total` steps of `stage`, with the last `metric` if there is one.
 
-    `metrics` are all figures of the moment by name (losses, rates, norms of gradients), for those who watch, and `part`
-    is the place of the part of the fit that reports (``"attention/network"``), empty for the whole.
+    `metrics` are all figures of the moment by name (losses, rates, norms of gradients), for those who watch, `part` is
+    the place of the part of the fit that reports (``"attention/network"``), empty for the whole, and `settings` are
+    what a trial tried, by ``part.option``.
     """
 
     stage: str
@@ -287,6 +288,18 @@ class Progress:
     metric: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     part: str = ""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics, and the last metric among them."""
+        return dict(self.metrics) if self.metric is None else {"metric": self.metric, **self.metrics}
+
+    @property
+    def curves(self) -> dict[str, float]:
+        """What can be drawn over the steps: figures, and settings that are numbers."""
+        numbers = {name: float(value) for name, value in self.settings.items() if isinstance(value, int | float)}
+        return {**self.figures, **numbers}
 
 
 def unheard(progress: Progress) -> None:

@@ -2,6 +2,6 @@
 
 from plait.tuning.search import Tuned, tune
 from plait.tuning.space import read_space, space_of
-from plait.tuning.study import Trial
+from plait.tuning.study import Trial, check_journal
 
-__all__ = ["Trial", "Tuned", "read_space", "space_of", "tune"]
+__all__ = ["Trial", "Tuned", "check_journal", "read_space", "space_of", "tune"]

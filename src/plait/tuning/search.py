@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -130,7 +131,8 @@ def tune(
     spread
         Where trials run beside each other (`plait.cluster.Tasks`); None: one after the other, here.
     report
-        Called with `Progress`.
+        Called with `Progress`; of every trial with its number (`done`), its loss and the best so far (`metrics`), and
+        what it tried (`settings`). The default is number 0.
 
     Raises
     ------
@@ -153,9 +155,10 @@ def tune(
     splits = Splits(default.model_.training_rows(), Part("trial", estimator.fusion, estimator.learner))
     base = splits.loss(own)
     stopped: Literal["trials", "budget"] = "trials"
+    best, heard = base, 0
+    report(Progress("trials", 0, trials, metrics={"loss": base, "best": base}))
     for done in _search(study, splits, own, trials, spread):
-        best = min((trial.loss for trial in done if trial.ended == "finished" and trial.loss is not None), default=base)
-        report(Progress("trials", len(done), trials, min(best, base)))
+        best, heard = _told_of(done[heard:], best, trials, report), len(done)
         if until is not None and monotonic() > until and len(done) < trials:
             stopped = "budget"
             break
@@ -188,6 +191,16 @@ def _search(
             for trial, (loss, why) in zip(asked, spread(_judged, splits, options), strict=True):
                 study.end(trial, loss, "failed" if why else "finished", why)
         yield study.trials()
+
+
+def _told_of(ended: Sequence[Trial], best: float, trials: int, report: Callable[[Progress], None]) -> float:
+    """Report trials that have ended; the best loss so far, with theirs."""
+    for trial in ended:
+        loss = nan if trial.loss is None else trial.loss
+        best = min(best, loss) if trial.ended == "finished" else best
+        metrics = {"loss": loss, "best": best}
+        report(Progress("trials", trial.number + 1, trials, metrics=metrics, settings=trial.values))
+    return best
 
 
 def _one(study: Study, splits: Splits, trial: Any, options: Options) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from plait.contracts import Between, Json, Space
 from plait.errors import DataError, MissingExtraError
 
-__all__ = ["JOURNAL", "Study", "Trial", "by_part"]
+__all__ = ["JOURNAL", "Study", "Trial", "by_part", "check_journal"]
 
 JOURNAL = "trials.jsonl"
 STARTUP = 8  # trials at random before the estimator chooses, and before any is given up
@@ -36,6 +36,20 @@ class Trial:
     loss: float | None
     ended: Literal["finished", "pruned", "failed"]
     why: str = ""
+
+
+def check_journal(folder: Path, resume: bool) -> Path:
+    """Where the journal of a search in a folder is.
+
+    Raises
+    ------
+    DataError
+        If there is one already, and it is not to be gone on with.
+    """
+    journal = folder / JOURNAL
+    if journal.exists() and not resume:
+        raise DataError(f"{str(journal)!r} holds trials already; go on with --resume, or name another folder")
+    return journal
 
 
 class Study:
@@ -65,10 +79,8 @@ class Study:
         optuna = self._optuna
         storage = None
         if folder is not None:
-            journal = folder / JOURNAL
-            if journal.exists() and not resume:
-                raise DataError(f"{str(journal)!r} holds trials already; go on with --resume, or name another folder")
-            storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+            journal = str(check_journal(folder, resume))
+            storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(journal))
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP)
         study = optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
         before = study.user_attrs.get("told", told)

@@ -19,6 +19,8 @@ Step = tuple[int, float]  # steps done, and epochs: the end of an epoch is told 
 class Jsonl(Watcher):
     """A file of lines ``{"time", "part", "stage", "step", "total", "metrics"}``; what is not finite is null.
 
+    Lines of trials have ``"settings"``, too.
+
     Parameters
     ----------
     target
@@ -51,16 +53,14 @@ class Jsonl(Watcher):
         if step <= self._known.get(key, (-1, 0.0)):
             return
         self._known[key] = step
-        metrics = dict(progress.metrics)
-        if progress.metric is not None:
-            metrics.setdefault("metric", progress.metric)
         line = {
             "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             "part": progress.part,
             "stage": progress.stage,
             "step": progress.done,
             "total": progress.total,
-            "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+            "metrics": {name: value if math.isfinite(value) else None for name, value in progress.figures.items()},
+            **({"settings": dict(progress.settings)} if progress.settings else {}),
         }
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._file.flush()

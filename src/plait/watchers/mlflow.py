@@ -77,11 +77,8 @@ class MLflow(Watcher):
     def __call__(self, progress: Progress) -> None:
         from mlflow.entities import Metric
 
-        figures = dict(progress.metrics)
-        if progress.metric is not None:
-            figures.setdefault("metric", progress.metric)
         now, told = int(time.time() * 1000), []
-        for name, value in figures.items():
+        for name, value in progress.curves.items():
             key = _name("/".join(filter(None, (progress.part, progress.stage, name))))
             if math.isfinite(value) and progress.done > self._known.get(key, -1):
                 self._known[key] = progress.done

@@ -49,10 +49,7 @@ class TensorBoard(Watcher):
         """Nothing: the run's own record tells it."""
 
     def __call__(self, progress: Progress) -> None:
-        metrics = dict(progress.metrics)
-        if progress.metric is not None:
-            metrics.setdefault("metric", progress.metric)
-        for name, value in metrics.items():
+        for name, value in progress.curves.items():
             tag = "/".join(filter(None, (progress.part, progress.stage, name)))
             if math.isfinite(value) and progress.done > self._known.get(tag, -1):
                 self._known[tag] = progress.done
