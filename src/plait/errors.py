@@ -4,6 +4,7 @@
 
     PlaitError
     ├── InputError (also ValueError)     the user's input: exit code 2
+    │   ├── RowError                     one of the rows that cannot be used
     │   ├── DataError                    a file or frame that cannot be used
     │   ├── SchemaError                  roles, modalities or options that do not fit the data
     │   ├── ConfigError                  an unknown name or an option out of range
@@ -16,7 +17,7 @@ A message is one line: what was wrong, where, what is allowed, what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "ArtifactError",
@@ -25,6 +26,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "PlaitError",
+    "RowError",
     "SchemaError",
     "unknown",
 ]
@@ -36,6 +38,18 @@ class PlaitError(Exception):
 
 class InputError(PlaitError, ValueError):
     """What the user gave cannot be used."""
+
+
+class RowError(InputError):
+    """A row cannot be used: the message is `before`, the place of the `row`, `after`."""
+
+    def __init__(self, before: str, row: int, after: str) -> None:
+        super().__init__(f"{before}{row}{after}")
+        self.before, self.row, self.after = before, row, after
+
+    def among(self, rows: Sequence[int], told: str) -> RowError:
+        """The same, introduced by more words, where what was given are these of more rows."""
+        return RowError(told + self.before, rows[self.row], self.after)
 
 
 class DataError(InputError):

@@ -193,6 +193,24 @@ def test_mistakes_are_named(targets, change, error, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("head", "wrong", "message"),
+    [
+        ("regression", np.inf, r"the target is missing or infinite in 1 rows \(the first is row 7\)"),
+        ("multilabel", "a", "the labels of row 7 are 'a'"),
+        ("multilabel", {"a": 2}, "label 'a' of row 7 is 2"),
+        ("ranking", (1, 2, 3), r"the target of row 7 is \(1, 2, 3\)"),
+    ],
+)
+def test_a_label_that_cannot_be_used_is_named_by_its_place_among_all_rows(head, wrong, message):
+    right = {"regression": 0.5, "multilabel": ["a"], "ranking": (1, 0)}[head]
+    cells = np.empty(160, object)
+    cells[4:] = [right] * 156  # the first four are not known
+    cells[7] = wrong
+    with pytest.raises(InputError, match=f"target 'told': {message}"):
+        plait.MultiTask({"told": head}, fusion="early", n_jobs=1).fit(rows().assign(told=pd.Series(cells)))
+
+
 def test_labels_beside_the_evidence_are_not_among_it_too():
     frame = rows()
     with pytest.raises(SchemaError, match="the target 'bad' is among the features"):

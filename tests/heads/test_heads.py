@@ -415,10 +415,14 @@ def test_labels_of_equal_value_are_the_same_label():
         ("ordinal", {"grades": ["a"]}, "two or more different grades"),
         ("ordinal", {"grades": ["a", "b", "a"]}, "two or more different grades"),
         ("ordinal", {"grades": "ab"}, "two or more different grades"),
+        ("ordinal", {"grades": 5}, "two or more different grades"),
+        ("ordinal", {"grades": [["a"], ["b"]]}, "two or more different grades"),
         ("quantile", {"levels": [0.5, 0.1]}, "must rise"),
         ("quantile", {"levels": [0.0, 0.5]}, "between 0 and 1"),
         ("quantile", {"levels": []}, "must rise"),
         ("multilabel", {"labels": ["a", "a"]}, "different names"),
+        ("multilabel", {"labels": 5}, "different names"),
+        ("multilabel", {"labels": [["a"]]}, "different names"),
     ],
 )
 def test_options_out_of_range_are_named(name, options, message):

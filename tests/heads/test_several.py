@@ -133,9 +133,11 @@ def test_targets_without_labels_are_named():
     [
         ({"a": "binry"}, "equal", "did you mean 'binary'"),
         ({"a": {"levels": [0.5]}}, "equal", "'a'.*names no head"),
+        ({"a": 3}, "equal", "'a'.*names no head"),
         ({"a": {"head": "quantile", "level": 1}}, "equal", "did you mean 'levels'"),
         ({"a": "binary"}, "gradients", "did you mean 'gradient'"),
         ({"a": "binary"}, {"b": 1.0}, "target in weights 'b'"),
+        ({"a": "binary"}, [1.0], "must be numbers by target, or one of equal"),
         ({"a": "binary"}, {"a": -1.0}, "out of range"),
         ({"a": "binary"}, {"a": 0}, "weights are 0 for every target"),
     ],

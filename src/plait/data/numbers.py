@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array
-from plait.errors import InputError
+from plait.errors import InputError, RowError
 
 __all__ = ["numeric"]
 
@@ -27,5 +27,5 @@ def numeric(targets: Array, what: str = "regression") -> npt.NDArray[np.float64]
         raise InputError(f"the target must be one column, not an array of shape {values.shape}")
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
-        raise InputError(f"the target is missing or infinite in {len(wrong)} rows (the first is row {wrong[0]})")
+        raise RowError(f"the target is missing or infinite in {len(wrong)} rows (the first is row ", int(wrong[0]), ")")
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Head, Prediction, State, Task
-from plait.errors import ConfigError, InputError
+from plait.errors import ConfigError, InputError, RowError
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ class Multilabel(Head):
     task: ClassVar[Task] = "regression"  # nothing to stratify by
 
     def __init__(self, *, labels: Sequence[str] | None = None) -> None:
-        if labels is not None and (isinstance(labels, str) or not labels or len(set(labels)) != len(labels)):
+        if labels is not None and not _different(labels):
             raise ConfigError(f"multilabel: labels={labels!r} must be a list of one or more different names")
         self.labels = labels
 
@@ -83,9 +83,8 @@ class Multilabel(Head):
         wrong = np.argwhere(~np.isnan(values) & (values != 0) & (values != 1))
         if len(wrong):
             row, label = wrong[0]
-            raise InputError(
-                f"label {self.classes[label]!r} is {values[row, label]:g} in row {row}; it takes 0, 1 and NaN (unknown)"
-            )
+            told = f"label {self.classes[label]!r} is {values[row, label]:g} in row "
+            raise RowError(told, int(row), "; it takes 0, 1 and NaN (unknown)")
         return values
 
     def _of_lists(self, targets: Array) -> npt.NDArray[np.float64]:
@@ -97,7 +96,7 @@ class Multilabel(Head):
             for name, has in () if _missing(cell) else _said(cell, row):
                 if name not in place:
                     known = ", ".join(map(repr, list(place)[:12])) + (", ..." if len(place) > 12 else "")
-                    raise InputError(f"the label {name!r} of row {row} was not seen in training (known: {known})")
+                    raise RowError(f"the label {name!r} of row ", row, f" was not seen in training (known: {known})")
                 values[row, place[name]] = has
         return values
 
@@ -159,11 +158,22 @@ def _said(cell: object, row: int) -> list[tuple[str, float]]:
     if isinstance(cell, Mapping):
         said = [(str(name), np.nan if _missing(has) else has) for name, has in cell.items()]
         if wrong := [(name, has) for name, has in said if has not in (0, 1) and has == has]:
-            raise InputError(f"label {wrong[0][0]!r} of row {row} is {wrong[0][1]!r}; give true, false or None")
+            raise RowError(f"label {wrong[0][0]!r} of row ", row, f" is {wrong[0][1]!r}; give true, false or None")
         return [(name, float(has)) for name, has in said]
     if not isinstance(cell, list | tuple | set | frozenset | np.ndarray):
-        raise InputError(f"the labels of row {row} are {cell!r}; give a list of names, or a matrix of 0 and 1")
+        raise RowError("the labels of row ", row, f" are {cell!r}; give a list of names, or a matrix of 0 and 1")
     return [(str(name), 1.0) for name in cell]
+
+
+def _different(labels: object) -> bool:
+    """Whether these are one or more different names."""
+    if (
+        not isinstance(labels, Collection)
+        or isinstance(labels, str)
+        or not all(isinstance(x, Hashable) for x in labels)
+    ):
+        return False
+    return 0 < len(labels) == len(set(labels))
 
 
 def _missing(cell: object) -> bool:

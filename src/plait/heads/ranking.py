@@ -11,7 +11,7 @@ import numpy.typing as npt
 from plait import registry
 from plait.contracts import Array, Head, Prediction, State, Task
 from plait.data.numbers import numeric
-from plait.errors import InputError
+from plait.errors import InputError, RowError
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +143,7 @@ def _paired(cells: Array) -> Array:
     """Tuples of relevance and group as an object array ``N x 2``."""
     wrong = [row for row, cell in enumerate(cells) if not isinstance(cell, tuple | list) or len(cell) != 2]
     if wrong:
-        raise InputError(f"the target of row {wrong[0]} is {cells[wrong[0]]!r}; give pairs of relevance and group")
+        raise RowError("the target of row ", wrong[0], f" is {cells[wrong[0]]!r}; give pairs of relevance and group")
     made = np.empty((len(cells), 2), object)
     made[:] = [tuple(cell) for cell in cells]
     return made
@@ -153,7 +153,7 @@ def _numbered(groups: Array) -> npt.NDArray[np.float64]:
     """Whole numbers that single precision holds as they are, so that parts of the rows agree; others are numbered."""
     missing = [row for row, group in enumerate(groups.tolist()) if group is None or group != group]
     if missing:
-        raise InputError(f"the group of {len(missing)} rows is missing (the first is row {missing[0]})")
+        raise RowError(f"the group of {len(missing)} rows is missing (the first is row ", missing[0], ")")
     try:
         numbers = groups.astype(np.float64)
         if (np.floor(numbers) == numbers).all() and (np.abs(numbers) <= 2**24).all():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Comparing, Head, Json, Prediction, Reducible, State, Task
-from plait.errors import ConfigError, InputError, unknown
+from plait.errors import ConfigError, InputError, RowError, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -80,10 +81,8 @@ class Several(Head):
             own = weight[known]
             if not own.sum() > 0:
                 raise InputError(f"target {target!r} has no labels in rows that count; leave it out or give some")
-            try:
+            with _said_of(target, known):
                 encoded = member.fit(targets[known, i], own).encode(targets[known, i])
-            except InputError as error:
-                raise InputError(f"target {target!r}: {error}") from None
             lost = float(member.error(np.tile(member.prior, (len(own), 1)), encoded, own).sum() / own.sum())
             units.append(lost if np.isfinite(lost) and lost > 1e-9 else 1.0)
             shares.append(float(own.sum() / weight.sum()))
@@ -114,10 +113,8 @@ class Several(Head):
             known = _labelled(targets[:, i])
             if not known.any():
                 continue
-            try:
+            with _said_of(target, known):
                 encoded = member.encode(targets[known, i])
-            except InputError as error:
-                raise InputError(f"target {target!r}: {error}") from None
             out[known, columns] = encoded.reshape(len(encoded), -1)
         return out
 
@@ -255,11 +252,22 @@ class Several(Head):
         return head
 
 
+@contextmanager
+def _said_of(target: str, known: npt.NDArray[np.bool_]) -> Iterator[None]:
+    """What a head says of known labels is said of the target, and of rows by their places among all."""
+    try:
+        yield
+    except RowError as error:
+        raise error.among(np.flatnonzero(known).tolist(), f"target {target!r}: ") from None
+    except InputError as error:
+        raise InputError(f"target {target!r}: {error}") from None
+
+
 def _asked(target: str, said: str | Mapping[str, Json]) -> dict[str, Json]:
-    options = {"head": said} if isinstance(said, str) else dict(said)
+    options = said if isinstance(said, Mapping) else {"head": said}
     if not isinstance(options.get("head"), str):
         raise ConfigError(f"target {target!r}: {said!r} names no head; give a name, or {{'head': name, ...}}")
-    return options
+    return dict(options)
 
 
 def _fixed(weights: str | Mapping[str, float], targets: Sequence[str]) -> dict[str, float]:
@@ -268,6 +276,8 @@ def _fixed(weights: str | Mapping[str, float], targets: Sequence[str]) -> dict[s
         if weights not in RULES:
             raise unknown("weights", weights, RULES)
         return {}
+    if not isinstance(weights, Mapping):
+        raise ConfigError(f"weights={weights!r} must be numbers by target, or one of {', '.join(RULES)}")
     for target, value in weights.items():
         if target not in targets:
             raise unknown("target in weights", target, targets)
