@@ -246,7 +246,12 @@ def test_a_pretraining_that_was_cut_off_goes_on_as_if_it_had_not_been(rows, base
         ({"options": {"pretraining": {"hiden": 0.3}}}, ConfigError, "hidden"),
         ({"options": {"pretraining": {"hidden": 1.0}}}, ConfigError, "above 0 to below 1"),
         ({"options": {"late": {}}}, ConfigError, "late"),
-        ({"options": {"attention": {"epsilon": 3.0}}}, ConfigError, "say nothing in pretraining"),
+        ({"options": {"attention": {"epsilon": 3.0}}}, ConfigError, "epsilon says nothing in pretraining"),
+        ({"options": {"attention": {"masking": {"letter": 0.5}}}}, ConfigError, "masking says nothing in pretraining"),
+        ({"options": {"attention": {"balance": "alternation"}}}, ConfigError, "balance says nothing in pretraining"),
+        ({"options": {"attention": {"frozen": 2}}}, ConfigError, "frozen says nothing in pretraining"),
+        ({"options": {"attention": {"epochs": 2}, "pretraining": {"passes": 1.0}}}, ConfigError, "leave one of them"),
+        ({"ignore": ["letter", "balance"], "options": {"pretraining": {"contrast": 0.5}}}, ConfigError, "there is one"),
         ({"time": "no such"}, SchemaError, "no such"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from plait.training.history import History
 
 __all__ = ["check_options", "pretrain"]
+
+OF_FITS = ("masking", "balance", "refit", "epsilon", "base_rate", "frozen")  # options that only a fit goes by
+OF_SEVERAL = ("absent", "contrast")  # options of pretraining that are about several sources
 
 
 def pretrain(
@@ -78,6 +81,9 @@ def pretrain(
         schema = Schema.infer(frame, time=time, ignore=ignore, sides=sides)
     if not schema.sources:
         raise SchemaError("no column is left to learn from: every one has a role, is ignored or constant")
+    own = (options or {}).get(Pretraining.name, {})
+    if len(schema.sources) == 1 and (idle := [option for option in OF_SEVERAL if own.get(option)]):
+        raise ConfigError(f"pretraining: {idle[0]} is about several sources, and there is one; leave it out")
     if len(frame) < 2:
         raise DataError(f"{len(frame)} row(s) cannot be learned from; give at least 2")
     context = FitContext(
@@ -126,8 +132,13 @@ def check_options(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tup
     made = registry.make("fusions", fusion, options.get(fusion, {}))
     if not isinstance(made, NeuralFusion):
         raise ConfigError(f"fusion {fusion!r} has no network of its own to pretrain; attention has one")
-    if made.epsilon is not None or made.refit:
-        raise ConfigError(f"{fusion}: epsilon and refit say nothing in pretraining; leave them out")
+    usual = {field.name: field.default for field in fields(made)}
+    if idle := [option for option in OF_FITS if getattr(made, option) != usual[option]]:
+        raise ConfigError(f"{fusion}: {idle[0]} says nothing in pretraining; leave it out, and give it to the fit")
+    if "passes" in own and made.epochs != "auto":
+        raise ConfigError(
+            f"pretraining: passes says nothing beside {fusion}.epochs={made.epochs}; leave one of them out"
+        )
     return Pretraining(**own), made
 
 
