@@ -65,9 +65,14 @@ def test_what_does_not_go_with_several_processes_is_refused(
         Team(0, 2).own(__import__("torch").nn.Linear(1, 1), False, object())  # type: ignore[arg-type]
 
 
-def team(folder: Path, size: int, behaviour: str = "well", **options: object) -> list[dict[str, Any]]:
-    """What each process of a team says; nothing of one that did not live to say it."""
-    folder.mkdir(exist_ok=True)
+Fit = tuple[str, dict[str, Any], str]  # a name, options, and how it behaves (`team_worker`)
+Told = dict[str, list[dict[str, Any]]]  # by fit, what each process says of it
+
+PLAIN, PARTS, DROPPED = {}, {"accumulate": 3, "ema": 0.7}, {"dropout": 0.2}
+
+
+def team(folder: Path, size: int, *fits: Fit) -> Told:
+    """What the processes of a team say of their fits; nothing of one that they did not live to say it of."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -78,55 +83,72 @@ def team(folder: Path, size: int, behaviour: str = "well", **options: object) ->
         "LOCAL_WORLD_SIZE": str(size),
     }
     usual = {**os.environ, **told, "OMP_NUM_THREADS": "1", "PLAIT_TEAM_TIMEOUT": "12"}
-    command = [sys.executable, str(WORKER), str(folder), json.dumps(options), behaviour]
+    command = [sys.executable, str(WORKER), str(folder), json.dumps(fits)]
     started = [
         subprocess.Popen(command, env={**usual, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(size)
     ]
+    lost = any(behaviour in ("die", "hang") for _, _, behaviour in fits)
     try:
-        survivors = started[:1] if behaviour in ("die", "hang") else started
-        for process in survivors:
+        for process in started[:1] if lost else started:
             process.wait(LIMIT)
     finally:
         for process in started:
             process.send_signal(signal.SIGKILL)
             process.wait()
-    files = [folder / f"{rank}.json" for rank in range(size)]
-    return [json.loads(file.read_text()) if file.exists() else {} for file in files]
+    named = {name: [folder / name / f"{rank}.json" for rank in range(size)] for name, _, _ in fits}
+    return {
+        name: [json.loads(file.read_text()) if file.exists() else {} for file in files] for name, files in named.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Fits of one process."""
+    return team(tmp_path_factory.mktemp("alone"), 1, ("plain", PLAIN, "well"), ("parts", PARTS, "well"))
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Fits of two processes, with weights that each holds whole, and divided."""
+    asked = {"plain": PLAIN, "parts": PARTS, "dropped": DROPPED}
+    fits = [
+        (f"{name} {how}", {**options, "shard": how == "divided"}, "well")
+        for name, options in asked.items()
+        for how in ("whole", "divided")
+    ]
+    return team(tmp_path_factory.mktemp("together"), 2, *fits, ("nan", PLAIN, "nan"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"accumulate": 3, "ema": 0.7}], ids=["plain", "parts and mean weights"])
+@pytest.mark.parametrize("how", ["whole", "divided"])
+@pytest.mark.parametrize("name", ["plain", "parts"])
 def test_two_processes_and_divided_weights_come_to_what_one_process_comes_to(
-    tmp_path: Path, options: dict[str, Any]
+    alone: Told, together: Told, name: str, how: str
 ) -> None:
-    (one,) = team(tmp_path / "one", 1, **options)
-    for name, shard in (("two", False), ("divided", True)):
-        first, second = team(tmp_path / name, 2, shard=shard, **options)
-        assert first == second
-        np.testing.assert_allclose(first["losses"], one["losses"], atol=1e-4)
-        np.testing.assert_allclose(first["judged"], one["judged"], atol=1e-4)
-        np.testing.assert_allclose(first["predicted"], one["predicted"], atol=1e-4)
+    (one,) = alone[name]
+    first, second = together[f"{name} {how}"]
+    assert first == second
+    for what in ("losses", "judged", "predicted"):
+        np.testing.assert_allclose(first[what], one[what], atol=1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shard", [False, True], ids=["whole", "divided"])
-def test_a_team_goes_on_from_what_its_leader_kept(tmp_path: Path, shard: bool) -> None:
-    options = {"shard": shard, "dropout": 0.2}
-    whole, _ = team(tmp_path / "whole", 2, **options)
-    assert team(tmp_path / "cut", 2, "stop", **options) == [{}, {}]
-    again, _ = team(tmp_path / "cut", 2, **options)
-    assert again == whole
+def test_a_team_goes_on_from_what_its_leader_kept(tmp_path: Path, together: Told) -> None:
+    divided, whole = ("divided", {**DROPPED, "shard": True}), ("whole", {**DROPPED, "shard": False})
+    cut = team(tmp_path, 2, (*divided, "stop"), (*whole, "end"))
+    assert cut == {"divided": [{}, {}], "whole": [{}, {}]}
+    for name, (again, _) in team(tmp_path, 2, (*divided, "well"), (*whole, "well")).items():
+        assert again == together[f"dropped {name}"][0]
 
 
 @pytest.mark.slow
-def test_where_one_process_fails_the_others_say_so(tmp_path: Path) -> None:
-    both = team(tmp_path / "nan", 2, "nan")
-    assert both[0] == both[1]
-    assert both[0]["error"].startswith("the training loss is not finite in training rows ")
-    dead, _ = team(tmp_path / "die", 2, "die")
-    assert "process 0 of 2 lost the others of its training" in dead["error"]
-    hung, _ = team(tmp_path / "hang", 2, "hang")
-    assert "process 0 of 2 lost the others of its training" in hung["error"]
+def test_where_one_process_fails_the_others_say_so(tmp_path: Path, together: Told) -> None:
+    first, second = together["nan"]
+    assert first == second
+    assert first["error"].startswith("the training loss is not finite in training rows ")
+    for behaviour in ("die", "hang"):
+        told, _ = team(tmp_path, 2, (behaviour, PLAIN, behaviour))[behaviour]
+        assert "process 0 of 2 lost the others of its training" in told["error"]
 
 
 @pytest.mark.slow
