@@ -37,6 +37,7 @@ def test_odd_rows_are_found_and_told(run: Run) -> None:
     loans.iloc[:400].to_parquet("old.parquet")
     new = loans.iloc[400:].copy()
     new.iloc[7, new.columns.get_loc("amount")] = 3e6
+    new.iloc[9, new.columns.get_loc("income")] = float("inf")
     new.to_csv("new.csv", index=False)
     code, out, err = run("detect", "old.parquet", "--time", "issued_at", "--budget", "5%", *FAST, "-o", "run", "--json")
     assert code == 0, err
@@ -52,6 +53,7 @@ def test_odd_rows_are_found_and_told(run: Run) -> None:
     code, out, err = run("detect", "new.csv", "--model", "run/model.plait", "-o", "again")
     assert code == 0, err
     assert "amount is 3,000,000, usually" in out
+    assert "note: column 'income': 1 cell(s) count as missing: infinite (row 9)" in err
     scores = pd.read_parquet("again/scores.parquet")
     assert len(scores) == 100
     assert scores["score"].idxmax() == 7
@@ -66,6 +68,8 @@ def test_a_dry_run_writes_nothing(run: Run) -> None:
     code, out, err = run("detect", "loans.parquet", "--dry-run", "-o", "run")
     assert code == 0, err
     assert "letter" in out
+    code, out, err = run("detect", "loans.parquet", "--dry-run", "--json")
+    assert json.loads(out)["sources"]["letter"] == ["letter"]
     assert not Path("run").exists()
 
 
@@ -75,6 +79,7 @@ def test_a_dry_run_writes_nothing(run: Run) -> None:
         (("--budget", "lots"), "cannot be read"),
         (("--detector", "isolatoin"), "did you mean 'isolation'?"),
         (("--model", "x", "--budget", "1%"), "--budget is known to the model"),
+        (("--model", "x", "--schema", "y"), "--schema is known to the model"),
         ((), "nowhere to write"),
         (("--option", "isolation.leaves=3"), "leaves"),
     ],

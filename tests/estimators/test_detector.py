@@ -92,6 +92,18 @@ def test_save_and_load(fitted: plait.Detector, loans: pd.DataFrame, tmp_path: Pa
         load_one(tmp_path / "odd.plait")
 
 
+def test_what_was_asked_is_saved_and_what_cannot_be_read_is_told(loans: pd.DataFrame, tmp_path: Path) -> None:
+    options = {"isolation": {"trees": 20}}
+    detector = plait.Detector(detectors=["isolation"], options=options, n_jobs=1).fit(loans[["amount", "income"]])
+    detector.save(tmp_path / "odd.plait")
+    assert plait.load(tmp_path / "odd.plait").get_params()["options"] == options
+    broken = loans[["amount", "income"]].head(3).assign(income=[1.0, np.inf, 2.0])
+    faults = [[(fault.column, fault.reason) for fault in odd.faults] for odd in detector.explain(broken)]
+    assert faults == [[], [("income", "infinite")], []]
+    with pytest.raises(ConfigError, match="most=-1 is out of range"):
+        detector.explain(broken, most=-1)
+
+
 def test_contamination_is_of_the_rows_themselves(loans: pd.DataFrame) -> None:
     model = plait.Detector(contamination=0.1, detectors=["isolation"], n_jobs=1, options=QUICK)
     assert (model.fit_predict(loans[["income", "amount", "term"]]) < 0).sum() == 90

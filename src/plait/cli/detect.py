@@ -76,29 +76,32 @@ def detect(
     scores.parquet (a row each, with what makes it odd), detection.json, a picture, and model.plait where it was fitted.
     """
     from plait.cli.rows import rows_of, say_faults, say_ignored
+    from plait.data.faults import counted
     from plait.data.files import made_folder
 
     screen = Screen(as_json)
-    told = {"budget": budget, "detector": detector, "option": option, "time": time, "group": group, "ignore": ignore}
+    roles = {"time": time, "group": group, "ignore": names(ignore)}
+    told = {"budget": budget, "detector": detector, "option": option, "schema": schema_file, **roles}
     if model is not None and (said := next((name for name, value in told.items() if value), None)):
         raise ConfigError(f"--{said} is known to the model; leave it out, or fit anew without --model")
     if output is None and not dry_run:
         raise ConfigError("nowhere to write to; name a folder (-o), or look only (--dry-run)")
     frame = rows_of(data, data_folder, encoding, mask_personal)
-    roles = {"time": time, "group": group, "ignore": names(ignore)}
     asked = _Asked(model, budget, names(detector), part_options(option), roles, schema_file, side, seed, jobs)
     fitted, sources, sides = asked.detector(frame)
     screen.heading(f"{data}: {len(frame):,} rows")
     screen.table([("source", "modality", "columns"), *((x.name, x.modality, ", ".join(x.columns)) for x in sources)])
     if output is None or dry_run:
+        columns = {source.name: list(source.columns) for source in sources}
+        screen.result({"dry_run": True, "rows": len(frame), "sources": columns})
         return
     if model is None:
         with screen.progress() as progress:
             fitted.fit(frame, sides=sides, progress=progress)
-        say_faults(screen, fitted.record_["faults"])
     else:
         say_ignored(screen, fitted.ignored_columns(frame))
     found = fitted.explain(frame, sides=sides)
+    say_faults(screen, counted(fault for odd in found for fault in odd.faults))
     record = _record(data, fitted, found)
     _show(screen, record, found)
     folder = made_folder(output)

@@ -181,8 +181,16 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
         return self.model_.alarm.p_values(-self.score_samples(X, sides=sides))
 
     def explain(self, X: object, *, most: int = 3, sides: Sides | None = None) -> tuple[Odd, ...]:
-        """Why rows are as odd as they are: sources, and the `most` features that say the most, with what is usual."""
+        """Why rows are as odd as they are: sources, and the `most` features that say the most, with what is usual.
+
+        Raises
+        ------
+        ConfigError
+            If `most` is below 0.
+        """
         check_is_fitted(self)
+        if most < 0:
+            raise ConfigError(f"most={most!r} is out of range (allowed: 0, 1, ...)")
         return reasons(self.model_, self._rows(X), sides, most)
 
     @property
@@ -206,12 +214,17 @@ class Detector(OutlierMixin, Framed):  # type: ignore[misc]  # scikit-learn has 
         kept = {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, str | int | float)}
         told = {
             "type": type(self).__name__,
-            "parameters": {k: v for k, v in kept.items() if k != "schema"} | {"detectors": list(self.detectors)},
+            "parameters": {k: v for k, v in kept.items() if k != "schema"} | self._named(),
             "features": self.n_features_in_,
             "names": [str(name) for name in getattr(self, "feature_names_in_", [])],
         }
         manifest = {"schema": self.schema_.to_json(), "estimator": told}
         artifact.write(Path(path), self.model_.state(), manifest)
+
+    def _named(self) -> dict[str, Json]:
+        """Detectors and their options, as they are kept."""
+        options = {name: dict(own) for name, own in (self.options or {}).items()}
+        return {"detectors": list(self.detectors), "options": options or None}
 
     @classmethod
     def from_saved(cls, manifest: Mapping[str, Json], state: State) -> Self:

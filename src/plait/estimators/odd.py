@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from plait.contracts import Array, Json, Origin
+from plait.contracts import Array, Fault, Json, Origin
 
 if TYPE_CHECKING:
     from plait.contracts import Side
@@ -60,6 +60,8 @@ class Odd:
         Share of the score by source, the largest first.
     reasons
         The features that say the most, the strongest first.
+    faults
+        Cells of the row that are there but cannot be read; they make it no odder.
     """
 
     row: int
@@ -68,6 +70,7 @@ class Odd:
     alert: bool
     sources: Mapping[str, float]
     reasons: tuple[Reason, ...]
+    faults: tuple[Fault, ...] = ()
 
     @property
     def text(self) -> str:
@@ -93,6 +96,9 @@ def reasons(model: Detection, frame: pd.DataFrame, sides: Mapping[str, Side] | N
     owner = np.array([names.index(origin.source) for origin in told.origins], np.int64)
     by_source = np.stack([told.values[:, owner == i].sum(axis=1) for i in range(len(names))], axis=1)
     values = view.joined.features.values
+    faults: dict[int, list[Fault]] = {}
+    for fault in view.batches.faults:
+        faults.setdefault(fault.row, []).append(fault)
     found = []
     for row in range(len(frame)):
         total = max(float(told.score[row]), 1e-12)
@@ -107,7 +113,8 @@ def reasons(model: Detection, frame: pd.DataFrame, sides: Mapping[str, Side] | N
                 )
         shares = {names[i]: float(by_source[row, i] / total) for i in np.argsort(-by_source[row], kind="stable")}
         score = float(told.score[row])
-        found.append(Odd(row, score, float(p_values[row]), score > model.alarm.threshold, shares, tuple(said)))
+        alert, unread = score > model.alarm.threshold, tuple(faults.get(row, ()))
+        found.append(Odd(row, score, float(p_values[row]), alert, shares, tuple(said), unread))
     return tuple(found)
 
 
