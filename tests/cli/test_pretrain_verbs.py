@@ -46,6 +46,7 @@ def test_from_rows_to_a_base_to_a_model_and_to_neighbours(run, folder):
         "--json",
     )
     assert fit.code == 0, fit.err
+    assert "attention: encoders of the base: table, letter, balance; its body too" in fit.err
     record = json.loads((folder / "run" / "run.json").read_text("utf-8"))
     assert record == fit.json
     found = run(

@@ -34,7 +34,8 @@ def show_schema(screen: Screen, data: Path, division: Division[Any], schema: Sch
 
 
 def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> None:
-    """What was fitted, how long it took, how far networks got by each source, and which cells could not be read."""
+    """What was fitted, how long it took, what a base gave, how far networks got by each source, and which cells could
+    not be read."""
     from plait.cli.rows import say_faults
 
     plan, record = estimator.plan_, estimator.record_
@@ -42,7 +43,12 @@ def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> 
     if parts := plan.get("parts"):
         columns = list(dict.fromkeys(key for part in parts for key in part))
         screen.table([columns, *([part.get(key) for key in columns] for part in parts)])
+    if base := record.get("base"):
+        screen.say(f"from the base: what was read of {', '.join(base['rooms'])}")
     for name, told in record.get("training", {}).items():
+        if taken := told and told.get("base"):
+            encoders = ", ".join(taken["encoders"]) or "none"
+            screen.say(f"{name}: encoders of the base: {encoders}; its body {'too' if taken['body'] else 'not'}")
         if alone := told and told.get("alone"):
             screen.heading(f"{name}: loss by each source alone")
             each = [(source, losses[0], losses[1], losses[told["best_epoch"]]) for source, losses in alone.items()]
