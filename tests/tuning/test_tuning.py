@@ -75,12 +75,11 @@ def test_the_best_trial_is_fitted_on_all_rows_beside_the_default(rows):
 
 
 def test_rows_that_trials_are_judged_by_come_after_those_they_are_fitted_on(rows):
-    from plait.stacking import Part
     from plait.tuning.splits import Splits
 
     X, y = rows
     model = linear(strength=0.1).fit(X, y).model_
-    splits = Splits(model.training_rows(), Part("trial", "early", "linear"))
+    splits = Splits(model.training_rows(), "early", "linear")
     assert len(splits.inner) > 1
     for inner, judged in zip(splits.inner, splits.judged, strict=True):
         assert inner.context.time.max() < judged.time.min()
@@ -156,3 +155,17 @@ def test_the_command_writes_a_run_with_its_trials(rows, run, folder):
     refused = run(*told, "--workers", 2, "-o", "other")
     assert refused.code == 2
     assert "--on ray" in refused.err
+
+
+def test_options_of_a_model_of_several_targets_are_searched(rows):
+    X, y = rows
+    Y = pd.DataFrame({"sure": y, "much": X["a"] - X["b"]})
+    Y.loc[::3, "much"] = np.nan
+    poor = plait.MultiTask(["sure", "much"], fusion="early", learner="linear", time="at", n_jobs=1)
+    poor.set_params(options={"linear": {"strength": 1e-6}})
+    space = {"linear.strength": Between(0.01, 1.0, log=True)}
+    found = tune(poor, X, Y, trials=3, space=space)
+    assert found.loss < found.default_loss - 0.05
+    assert found.estimator.predict(X).columns.tolist() == ["sure", "much"]
+    among = tune(poor, X.assign(**Y), trials=3, space=space)
+    assert among.trials == found.trials

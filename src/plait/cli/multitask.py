@@ -136,8 +136,8 @@ class SeveralJob:
                 found |= {str(finding): finding for finding in told}
         return tuple(found.values())
 
-    def run(self, screen: Screen, output: Path | None, chosen: Mapping[str, Any], kept: Kept, dry_run: bool) -> None:
-        """Fit, judge, show and write.
+    def estimator(self, chosen: Mapping[str, Any]) -> MultiTask:
+        """A model of all targets.
 
         Raises
         ------
@@ -146,14 +146,17 @@ class SeveralJob:
         """
         from plait.estimators import MultiTask
 
-        if chosen["time_budget"] is not None:
+        if chosen.get("time_budget") is not None:
             raise ConfigError("--time-budget is about one target: a model of several has no parts to leave out")
-        show_schema(screen, self.data, self.division, self.schema, self.leaks)
-        names = self.schema.targets
         told = {name: value for name, value in chosen.items() if name != "time_budget"}
-        weights = self.asked.loss_weights()
-        estimator = MultiTask(self.asked.targets(names), weights=weights, schema=self.schema, **told)
-        train = self.division.train
+        targets = self.asked.targets(self.schema.targets)
+        return MultiTask(targets, weights=self.asked.loss_weights(), schema=self.schema, **told)
+
+    def run(self, screen: Screen, output: Path | None, chosen: Mapping[str, Any], kept: Kept, dry_run: bool) -> None:
+        """Fit, judge, show and write."""
+        estimator = self.estimator(chosen)
+        show_schema(screen, self.data, self.division, self.schema, self.leaks)
+        names, weights, train = self.schema.targets, self.asked.loss_weights(), self.division.train
         if output is None or dry_run:
             from plait.cli.pilot import pilot
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plait.cli.fit import Rows
+from plait.cli.fit import Kind, Rows
+from plait.cli.multitask import Asked, LossWeights, SeveralJob, one_task
 from plait.cli.options import (
     AsJson,
     Data,
@@ -24,7 +25,7 @@ from plait.cli.options import (
     SchemaFile,
     Seed,
     SidePaths,
-    Target,
+    Targets,
     Time,
     Weight,
     names,
@@ -37,8 +38,7 @@ from plait.cli.tables import long_tables
 from plait.cli.watching import Watch, watching
 
 if TYPE_CHECKING:
-    from plait.contracts import Space
-    from plait.estimators import Classifier, Regressor
+    from plait.contracts import Json, Space
     from plait.tuning import Tuned
     from plait.tuning.search import Spread
 
@@ -48,13 +48,15 @@ __all__ = ["tune"]
 def tune(
     data: Data,
     output: Output = None,
-    target: Target = None,
+    target: Targets = None,
     time: Time = None,
     label_time: LabelTime = None,
     group: Group = None,
     weight: Weight = None,
     ignore: Ignore = None,
     schema_file: SchemaFile = None,
+    task: Kind = None,
+    weights: LossWeights = None,
     fusion: Annotated[str, typer.Option(help="How sources are joined; see `plait list fusions`.")] = "early",
     learner: Annotated[str | None, typer.Option(help="The classical learner; see `plait list learners`.")] = None,
     option: Annotated[
@@ -96,7 +98,11 @@ def tune(
     frame = rows_of(data, data_folder, encoding)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore)}, tables)
-    rows = Rows.of(data, frame, schema, tables.of(schema), None, "none", test, seed)
+    rows: Rows | SeveralJob
+    if len(schema.targets) > 1:
+        rows = SeveralJob.of(data, frame, schema, tables.of(schema), test, seed, Asked(task, weights, {}))
+    else:
+        rows = Rows.of(data, frame, schema, tables.of(schema), one_task(task, weights), "none", test, seed)
     show_schema(screen, rows.data, rows.division, rows.schema, rows.leaks)
     _show_space(screen, searched)
     if output is None or dry_run:
@@ -113,7 +119,7 @@ def tune(
 class _Search:
     """What is searched, on which rows, and for how long."""
 
-    rows: Rows
+    rows: Rows | SeveralJob
     chosen: Mapping[str, Any]
     space: Space
     trials: int
@@ -121,22 +127,23 @@ class _Search:
     resume: bool
     workers: int
 
-    def run(self, screen: Screen, output: Path) -> Tuned[Classifier | Regressor]:
+    def run(self, screen: Screen, output: Path) -> Tuned[Any]:
         from plait.cli.rows import weight_of
         from plait.data.files import made_folder
         from plait.tuning import tune as search
 
-        train, target = self.rows.train, self.rows.target_name
+        rows, train = self.rows, self.rows.division.train
+        one = None if isinstance(rows, SeveralJob) else rows.target_name
         with _spread(self.workers) as spread, screen.progress() as progress:
             return search(
-                self.rows.estimator(self.chosen),
-                train.drop(columns=target),
-                train[target],
-                weight_of(train, self.rows.schema),
+                rows.estimator(self.chosen),
+                train if one is None else train.drop(columns=one),
+                None if one is None else train[one],
+                weight_of(train, rows.schema),
                 space=self.space,
                 trials=self.trials,
                 budget=self.budget,
-                sides=self.rows.sides,
+                sides=rows.sides,
                 folder=made_folder(output),
                 resume=self.resume,
                 spread=spread,
@@ -156,36 +163,77 @@ def _spread(workers: int) -> Iterator[Spread | None]:
         yield Tasks(workers)
 
 
-def _finish(screen: Screen, output: Path, job: _Search, tuned: Tuned[Classifier | Regressor]) -> None:
+def _finish(screen: Screen, output: Path, job: _Search, tuned: Tuned[Any]) -> None:
     """Judge both models once, show and write."""
-    from plait.cli.rows import weight_of
     from plait.report.trials import draw
-    from plait.report.written import run_record, write_json, write_run
+    from plait.report.written import write_json
 
-    rows, told = job.rows, tuned.to_json()
     screen.heading(
         f"{len(tuned.trials)} trials: loss {tuned.loss:.4f} on inner rows, {tuned.default_loss:.4f} not tuned"
     )
     options = [(f"{part}.{name}", value) for part, own in tuned.options.items() for name, value in own.items()]
     screen.table([("option", "value"), *options] if options else [("no trial was better than the default",)])
-    evaluation = rows.judge(tuned.estimator)
-    if evaluation is not None and rows.test is not None:
-        target, weight = rows.test[rows.target_name], weight_of(rows.test, rows.schema)
-        judged = tuned.estimator.judge(rows.test, target, weight, sides=rows.sides)
-        paired = judged.compare(tuned.default.prediction(rows.test, sides=rows.sides), ("tuned", "not tuned"))
-        screen.heading("judged on the rows held out, beside the same model not tuned")
-        screen.say(str(paired))
-        told["held_out"] = paired.to_json()
-    chosen = {**job.chosen, "options": {**(job.chosen["options"] or {}), **_both(job, tuned)}}
-    record = run_record(output, rows.data, rows.division, rows.share, tuned.estimator, chosen, evaluation, rows.leaks)
-    write_run(output, tuned.estimator, {**record, "accepted": True, "refused": ""}, evaluation)
+    rows, chosen = job.rows, {**job.chosen, "options": {**(job.chosen["options"] or {}), **_both(job, tuned)}}
+    if isinstance(rows, SeveralJob):
+        compared = _beside_each(screen, rows, tuned)
+        record = rows.write(screen, output, tuned.estimator, {**chosen, "weights": rows.asked.loss_weights()})
+    else:
+        record, compared = _written(screen, output, rows, chosen, tuned)
+    told = {**tuned.to_json(), **({} if compared is None else {"held_out": compared})}
     write_json(output / "tuning.json", told)
     draw(tuned, output)
     screen.heading(f"written to {output}: model.plait, schema.yaml, run.json, tuning.json, trials.jsonl and pictures")
     screen.result({**record, "tuning": told})
 
 
-def _both(job: _Search, tuned: Tuned[Classifier | Regressor]) -> dict[str, dict[str, Any]]:
+def _written(
+    screen: Screen, output: Path, rows: Rows, chosen: Mapping[str, Any], tuned: Tuned[Any]
+) -> tuple[dict[str, Json], Json]:
+    """The run of one target, written, and how it compares with the model that was not tuned, where rows judge."""
+    from plait.cli.rows import weight_of
+    from plait.report.written import run_record, write_run
+
+    evaluation, compared, test = rows.judge(tuned.estimator), None, rows.division.test
+    if evaluation is not None and test is not None:
+        judged = tuned.estimator.judge(test, test[rows.target_name], weight_of(test, rows.schema), sides=rows.sides)
+        paired = judged.compare(tuned.default.prediction(test, sides=rows.sides), ("tuned", "not tuned"))
+        screen.heading("judged on the rows held out, beside the same model not tuned")
+        screen.say(str(paired))
+        compared = paired.to_json()
+    told = run_record(output, rows.data, rows.division, rows.share, tuned.estimator, chosen, evaluation, rows.leaks)
+    record = {**told, "accepted": True, "refused": ""}
+    write_run(output, tuned.estimator, record, evaluation)
+    return record, compared
+
+
+def _beside_each(screen: Screen, rows: SeveralJob, tuned: Tuned[Any]) -> Json:
+    """Of each target, every figure of the model beside that of the one that was not tuned, where rows judge."""
+    from plait.cli.rows import weight_of
+    from plait.metrics.shown import between, number
+
+    test = rows.division.test
+    if test is None:
+        return None
+    both = [
+        model.judge(test, None, weight_of(test, rows.schema), sides=rows.sides)
+        for model in (tuned.estimator, tuned.default)
+    ]
+    compared, table = {}, [("target", "rows", "metric", "tuned", "not tuned", "difference", "95% interval")]
+    for name, judged in both[0].items():
+        other = {"not tuned": both[1][name].prediction}
+        evaluation = replace(judged, baselines=lambda other=other: other).evaluate()
+        lead = evaluation.figures[0]
+        beside = lead.baselines["not tuned"]
+        figures = (number(each) for each in (lead.value, beside.value, beside.difference))
+        interval = between(beside.difference_low, beside.difference_high)
+        table.append((name, f"{evaluation.n:,}", lead.metric, *figures, interval))
+        compared[name] = evaluation.to_json()
+    screen.heading("judged on the rows held out, beside the same model not tuned")
+    screen.table(table)
+    return compared
+
+
+def _both(job: _Search, tuned: Tuned[Any]) -> dict[str, dict[str, Any]]:
     """Options that were said and options that were found, by part."""
     said = job.chosen["options"] or {}
     return {part: {**said.get(part, {}), **own} for part, own in tuned.options.items()}

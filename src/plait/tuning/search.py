@@ -18,16 +18,16 @@ from plait.data.frame import as_frame
 from plait.data.read import digest
 from plait.errors import ConfigError, PlaitError
 from plait.estimators.classifier import Classifier
+from plait.estimators.multitask import MultiTask
 from plait.estimators.regressor import Regressor
 from plait.model import duration
-from plait.stacking import Part
 from plait.tuning.space import check_space, space_of
 from plait.tuning.splits import Splits
 from plait.tuning.study import Study, Trial, by_part
 
 __all__ = ["Estimating", "Spread", "Tuned", "tune"]
 
-Estimating: TypeAlias = Classifier | Regressor
+Estimating: TypeAlias = Classifier | Regressor | MultiTask
 E = TypeVar("E", bound=Estimating)
 Options = Mapping[str, Mapping[str, Json]]
 
@@ -96,7 +96,7 @@ class Tuned(Generic[E]):
 def tune(
     estimator: E,
     X: object,
-    y: object,
+    y: object = None,
     sample_weight: object = None,
     *,
     space: Space | None = None,
@@ -119,7 +119,8 @@ def tune(
     estimator
         Not changed. Its fusion and learner stay; their options are looked for.
     X, y, sample_weight, sides
-        As for `fit`. Rows to be judged by later are not among them.
+        As for `fit`. Rows to be judged by later are not among them. Of several targets, what is lowered is the sum of
+        their losses by which a training of them is stopped (`plait.heads.several.Several.error`).
     space
         By ``"part.option"``; None: what the parts declare (`plait.tuning.space_of`).
     trials
@@ -152,7 +153,7 @@ def tune(
     study = Study(searched, _seed(estimator), _told(estimator, X, y), None if folder is None else Path(folder), resume)
     report(Progress("the default", 0, trials))
     default = clone(estimator).fit(X, y, sample_weight, sides=sides)
-    splits = Splits(default.model_.training_rows(), Part("trial", estimator.fusion, estimator.learner))
+    splits = Splits(default.model_.training_rows(), estimator.fusion, estimator.learner)
     base = splits.loss(own)
     stopped: Literal["trials", "budget"] = "trials"
     best, heard = base, 0
@@ -237,11 +238,20 @@ def _seed(estimator: Estimating) -> int:
 def _told(estimator: Estimating, X: object, y: object) -> dict[str, Json]:
     """What losses depend on, beside the space."""
     options = estimator.options or {}
+    asked = {"targets": estimator.targets, "weights": estimator.weights} if isinstance(estimator, MultiTask) else {}
     return {
+        **asked,
         "fusion": estimator.fusion,
         "learner": estimator.learner,
         "options": {part: dict(own) for part, own in options.items()},
         "rows": digest(as_frame(X)),
-        "target": digest(pd.DataFrame({"y": pd.Series(y).to_numpy()})),
+        "target": _digest_of(y),
         "seed": _seed(estimator),
     }
+
+
+def _digest_of(y: object) -> str:
+    """Of one target, or of a frame of several; nothing of those that are among the columns of the rows."""
+    if y is None:
+        return ""
+    return digest(as_frame(y) if hasattr(y, "columns") else pd.DataFrame({"y": pd.Series(y).to_numpy()}))

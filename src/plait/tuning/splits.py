@@ -10,7 +10,8 @@ from plait.data.splits import inner_pairs
 from plait.errors import DataError
 from plait.evidence import Evidence, View
 from plait.model import single_threaded_blas
-from plait.stacking import FEW, Part
+from plait.stacking import FEW, make_fusion
+from plait.tasks import able
 
 __all__ = ["Splits"]
 
@@ -28,11 +29,11 @@ class Splits:
         If the rows cannot be divided.
     """
 
-    def __init__(self, evidence: Evidence, part: Part) -> None:
+    def __init__(self, evidence: Evidence, fusion: str, learner: str | None) -> None:
         quiet = replace(evidence.context.job, report=unheard, keep=FORGETFUL)
         context = replace(evidence.context, job=quiet)
         whole = Evidence(evidence.batches, evidence.rooms, evidence.head, context)
-        self.part, self.head = part, evidence.head
+        self.fusion, self.learner, self.head = fusion, learner, evidence.head
         self.inner, self.views, self.judged = [], [], []
         for fit, judge in inner_pairs(context, few=FEW):
             self.inner.append(whole.take(fit))
@@ -57,7 +58,8 @@ class Splits:
         total, count = 0.0, 0.0
         for inner, view, context in zip(self.inner, self.views, self.judged, strict=True):
             with single_threaded_blas():
-                scores = self.part.score(self.part.fit(inner, options), view)
+                fusion = able(make_fusion(self.fusion, self.learner, options), self.head)
+                scores = fusion.fit(inner).score(view)
             total += float(self.head.error(scores, context.targets, context.weight).sum())
             count += float(context.weight.sum())
             yield total / count
