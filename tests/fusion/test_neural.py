@@ -255,6 +255,8 @@ OUT_OF_RANGE = [
     *((name, {"masking": -0.1}) for name in NEURAL),
     *((name, {"holdout": 1}) for name in NEURAL),
     *((name, {"epochs": "many"}) for name in NEURAL),
+    *((name, {"refit": "yes"}) for name in NEURAL),
+    *((name, {"shard": 1}) for name in NEURAL),
 ]
 
 

@@ -235,6 +235,8 @@ def test_an_untrained_module_answers_around_the_prior(name):
         ("regression", np.array(["a"]), "not a number"),
         ("regression", np.array([1.0, np.inf]), "row 1"),
         ("regression", np.array([]), "no rows"),
+        ("regression", np.array([1.0, 1e308]), r"too large to be scaled \(up to 1e\+308\)"),
+        ("quantile", np.array([1.0, -1e200]), "too large to be scaled"),
         ("ordinal", np.array(["b", "a"], object), "text, whose order is not known; give grades"),
         ("ordinal", np.array([1.0, np.nan]), "NaN or infinite in 1 rows"),
         ("quantile", np.array(["a"]), "quantiles needs a numeric target"),

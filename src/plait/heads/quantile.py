@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Head, Prediction, State, Task
-from plait.data.numbers import numeric
-from plait.errors import ConfigError, InputError
+from plait.data.numbers import numeric, scale
+from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -64,15 +64,10 @@ class Quantile(Head):
         Raises
         ------
         InputError
-            If a target is not a finite number, or there are no rows.
+            If a target is not a finite number, or there are no rows or too large numbers.
         """
         values = numeric(targets, "quantiles")
-        if not len(values) or not weight.sum() > 0:
-            raise InputError("the target has no rows with a positive weight; nothing can be learned")
-        self.mean = float(np.average(values, weights=weight))
-        spread = float(np.sqrt(np.average(np.square(values - self.mean), weights=weight)))
-        # Rounding leaves a constant target a spread of some units in the last place.
-        self.std = spread if spread > 8 * np.finfo(np.float64).eps * abs(self.mean) else 1.0
+        self.mean, self.std = scale(values, weight)
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weight[order]) - weight[order] / 2
         self._grid = np.interp(np.linspace(0, share[-1] + weight[order[-1]] / 2, GRID), share, values[order])

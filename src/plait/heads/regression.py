@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array, Head, Prediction, State, Task
-from plait.data.numbers import numeric
-from plait.errors import InputError
+from plait.data.numbers import numeric, scale
 
 if TYPE_CHECKING:
     import torch
@@ -36,15 +35,10 @@ class Regression(Head):
         Raises
         ------
         InputError
-            If a target is not a finite number, or there are no rows.
+            If a target is not a finite number, or there are no rows or too large numbers.
         """
         values = numeric(targets)
-        if not len(values) or not weight.sum() > 0:
-            raise InputError("the target has no rows with a positive weight; nothing can be learned")
-        self.mean = float(np.average(values, weights=weight))
-        spread = float(np.sqrt(np.average(np.square(values - self.mean), weights=weight)))
-        # Rounding leaves a constant target a spread of some units in the last place.
-        self.std = spread if spread > 8 * np.finfo(np.float64).eps * abs(self.mean) else 1.0
+        self.mean, self.std = scale(values, weight)
         return self
 
     @property

@@ -194,6 +194,7 @@ class NeuralFusion(Schedule, ABC):
                 "0 to below 1, shares by source, or a name of `plait list maskings`",
             ),
             "holdout": (_part(self.holdout), "0 to below 1"),
+            "refit": (isinstance(self.refit, bool), "true or false"),
             "epsilon": (self.epsilon is None or above_zero(self.epsilon), "above 0, or None"),
             "delta": (
                 self.delta is None or (self.epsilon is not None and above_zero(self.delta) and _part(self.delta)),
@@ -201,7 +202,7 @@ class NeuralFusion(Schedule, ABC):
             ),
             "base_rate": (above_zero(self.base_rate), "above 0"),
             "frozen": (count(self.frozen, 0), "0, 1, ..."),
-            "shard": (self.shard in (True, False, "auto"), "True, False or 'auto'"),
+            "shard": (isinstance(self.shard, bool) or self.shard == "auto", "true, false or 'auto'"),
             "deadline": (self.deadline is None or above_zero(self.deadline), "seconds above 0, or None"),
         }
 
