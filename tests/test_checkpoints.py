@@ -20,6 +20,7 @@ from plait import artifact, registry
 from plait.checkpoints import Checkpoints
 from plait.contracts import FitContext, Progress, Source, State
 from plait.data.fingerprint import fingerprint
+from plait.data.stream import Stream
 from plait.errors import ArtifactError, ConfigError, DataError
 
 ROWS = 90
@@ -311,6 +312,30 @@ class TestFits:
             X = X.rename(columns={"income": "earned"})
         with pytest.raises(ConfigError, match=r"keeps another fit: .*(targets|weights|seed|schema)"):
             early(**more).fit(X, y, weight, keep=opened(tmp_path)[0])
+
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({"targets": {"amount": "regression", "term": "ordinal"}}, "head.asked differs"),
+            ({"weights": "uncertainty"}, 'head.weights was "equal", is "uncertainty"'),
+        ],
+    )
+    def test_other_targets_are_another_fit(self, changed: dict[str, Any], said: str, tmp_path: Path) -> None:
+        rows = plait.samples.loans(n=ROWS, seed=0)[["income", "amount", "term"]]
+        asked = {"targets": {"amount": "regression", "term": "multiclass"}, "weights": "equal", "n_jobs": 1}
+        small = {"fusion": "parallel", "options": {"parallel": {"width": 4, "epochs": 1}}}
+        plait.MultiTask(**asked, **small).fit(rows, keep=opened(tmp_path)[0])
+        with pytest.raises(ConfigError, match=f"keeps another fit: {said}"):
+            plait.MultiTask(**{**asked, **changed}, **small).fit(rows, keep=opened(tmp_path)[0])
+
+    def test_rows_in_memory_are_not_those_of_a_stream(self, tmp_path: Path, loans: Any) -> None:
+        X, y = loans
+        X.assign(default=y).drop(columns="letter").to_parquet(tmp_path / "loans.parquet")
+        small = {"fusion": "parallel", "options": {"parallel": {"width": 4, "epochs": 1}}}
+        keep = tmp_path / "kept"
+        early(learner=None, **small).fit(Stream.open(tmp_path / "loans.parquet"), "default", keep=opened(keep)[0])
+        with pytest.raises(ConfigError, match=r"keeps another fit: .*streamed was true, is false"):
+            early(learner=None, **small).fit(X.drop(columns="letter"), y, keep=opened(keep)[0])
 
     def test_other_cells_are_refused(self, tmp_path: Path, loans: Any) -> None:
         X, y = loans

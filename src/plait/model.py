@@ -183,7 +183,7 @@ class Model:
             doors=fusion.doors(len(frame), tuple(rooms.values())),
             job=Job(report or unheard, keep, start, frozenset(taken), np.asarray(frame.index)),
         )
-        keep.claim(_asked(settings, schema, context))
+        keep.claim(_asked(settings, schema, context, head, isinstance(frame, Stream)))
         with single_threaded_blas(), running(context.report, settings.threads):
             evidence = evidence_of(frame, schema, rooms, head, context, sides, watch.lap)
             fitted = fusion.fit(evidence.within(settings.fusion))
@@ -402,12 +402,14 @@ def single_threaded_blas() -> Iterator[None]:
         yield
 
 
-def _asked(settings: Settings, schema: Schema, context: FitContext) -> dict[str, Json]:
+def _asked(settings: Settings, schema: Schema, context: FitContext, head: Head, streamed: bool) -> dict[str, Json]:
     """What decides the result of a fit, beside the cells, which rooms know again."""
     return {
         "settings": asdict(settings),
         "schema": schema.to_json(),
+        "head": {"name": head.name, **head.state().values},
         "rows": len(context),
+        "streamed": streamed,
         "targets": fingerprint(context.targets),
         "weights, times and groups": fingerprint(context.weight, context.time, context.label_time, context.groups),
         "base": fingerprint(context.job.base),

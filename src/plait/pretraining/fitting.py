@@ -99,7 +99,7 @@ def pretrain(
     )
     began = perf_counter()
     rooms, batches = _read(frame, schema, sides, context)
-    keep.claim(_asked(schema, network_fusion, settings, batches, seed))
+    keep.claim(_asked(schema, network_fusion, settings, batches, context))
     network, history = _trained(rooms, batches, network_fusion, settings, context)
     record = {
         "rows": len(frame),
@@ -142,14 +142,19 @@ def check_options(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tup
     return Pretraining(**own), made
 
 
-def _asked(schema: Schema, fusion: NeuralFusion, settings: Pretraining, batches: Batches, seed: int) -> dict[str, Json]:
+def _asked(
+    schema: Schema, fusion: NeuralFusion, settings: Pretraining, batches: Batches, context: FitContext
+) -> dict[str, Json]:
     """What decides the result."""
     return {
         "schema": schema.to_json(),
         "fusion": {"name": fusion.name, **asdict(fusion)},
         "pretraining": asdict(settings),
-        "seed": seed,
+        "seed": context.seed,
+        "threads": context.threads,
         "cells": fingerprint(*batches.sources.values()),
+        "times and groups": fingerprint(context.time, context.groups),
+        "versions": artifact.versions(),
     }
 
 
