@@ -38,7 +38,10 @@ from plait.cli.tables import long_tables
 from plait.cli.watching import Watch, watching
 
 if TYPE_CHECKING:
-    from plait.contracts import Json, Space
+    import pandas as pd
+
+    from plait.contracts import Json, Side, Space
+    from plait.data.schema import Schema
     from plait.tuning import Tuned
     from plait.tuning.search import Spread
 
@@ -98,11 +101,7 @@ def tune(
     frame = rows_of(data, data_folder, encoding)
     roles = {"target": target, "time": time, "label_time": label_time, "group": group, "weight": weight}
     schema = schema_of(frame, schema_file, {**roles, "ignore": names(ignore)}, tables)
-    rows: Rows | SeveralJob
-    if len(schema.targets) > 1:
-        rows = SeveralJob.of(data, frame, schema, tables.of(schema), test, seed, Asked(task, weights, {}))
-    else:
-        rows = Rows.of(data, frame, schema, tables.of(schema), one_task(task, weights), "none", test, seed)
+    rows = _rows(data, frame, schema, tables.of(schema), Asked(task, weights, {}), test, seed)
     show_schema(screen, rows.data, rows.division, rows.schema, rows.leaks)
     _show_space(screen, searched)
     if output is None or dry_run:
@@ -113,6 +112,21 @@ def tune(
     job = _Search(rows, chosen, searched, trials, budget, resume, count)
     with watching(screen, watch, output, chosen, resume):
         _finish(screen, output, job, job.run(screen, output))
+
+
+def _rows(
+    data: Path,
+    frame: pd.DataFrame,
+    schema: Schema,
+    sides: Mapping[str, Side],
+    asked: Asked,
+    test: float,
+    seed: int,
+) -> Rows | SeveralJob:
+    """Rows to search on and rows to judge by, of one target or several."""
+    if len(schema.targets) > 1:
+        return SeveralJob.of(data, frame, schema, sides, test, seed, asked)
+    return Rows.of(data, frame, schema, sides, one_task(asked.heads, asked.weights), "none", test, seed)
 
 
 @dataclass(frozen=True)
