@@ -209,6 +209,21 @@ def test_balanced_classes_raise_the_rare_one(learner: str) -> None:
     assert balanced > 2 * plain
 
 
+def test_the_unit_of_weights_says_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=60)})
+    weight = rng.uniform(0.5, 2.0, 60) * (np.arange(60) % 5 > 0)
+    rare, grade = (X["a"].to_numpy() > 1).astype(int), np.digitize(X["a"], [-0.5, 0.5])
+    nothing = pd.DataFrame({"a": [np.nan]})
+    told = []
+    for unit in (1.0, 1e-6, 1e6):
+        one = plait.Classifier(fusion="early", learner="linear", n_jobs=1).fit(X, rare, unit * weight)
+        some = plait.MultiTask({"rare": "binary", "grade": "ordinal"}, fusion="early", learner="linear", n_jobs=1)
+        some.fit(X, pd.DataFrame({"rare": rare, "grade": grade}), unit * weight)
+        told.append(np.hstack([one.predict_proba(nothing), *some.predict_proba(nothing).values()]))
+    np.testing.assert_allclose(told[1:], [told[0]] * 2, rtol=1e-9)
+
+
 def test_seeds_count_and_threads_do_not() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))

@@ -19,6 +19,7 @@ from plait.data.schema import Schema
 from plait.errors import ConfigError, DataError
 from plait.estimators.base import Estimator, Pretrained, Report, Sides, said_in_one_line
 from plait.estimators.streams import target_of
+from plait.estimators.targets import in_rows
 
 __all__ = ["Classifier"]
 
@@ -140,7 +141,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         if len(np.unique(target[weight > 0])) < 2:
             raise DataError("the target has 1 class in rows that count; a classifier needs at least two classes")
         head = registry.get("heads", "binary" if len(classes) == 2 else "multiclass")()
-        head.fit(target, weight)
+        head.fit(target, in_rows(weight))
         self._fit(X, target, weight, head, frame, sides, progress, getattr(y, "name", None), base, keep)
         self.classes_ = head.classes
         return self

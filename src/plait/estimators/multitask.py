@@ -24,6 +24,7 @@ from plait.estimators.evaluations import Evaluations, judged
 from plait.estimators.judged import Judged
 from plait.estimators.one_task import TaskModel
 from plait.estimators.regressor import Regressor
+from plait.estimators.targets import in_rows
 from plait.estimators.tasks import Asked, asked_of, known_rows, labels_of, names_of, separated, together
 from plait.metrics.kinds import middle_grade
 from plait.model import Model
@@ -140,7 +141,7 @@ class MultiTask(Reading):
         weight = self._weight(sample_weight, len(frame))
         told = labels_of(labels)
         head = registry.get("heads", "several")(asked_of(self.targets, labels), self._weights())
-        head.fit(told, weight)
+        head.fit(told, in_rows(weight))
         self._fit(evidence, told, weight, head, frame, sides, progress, None, base, keep)
         self.model_.reference_learners = ("linear",)
         counts = {name: len(known_rows(told[:, i])) for i, name in enumerate(head.members)}

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
 from plait.contracts import Array
 from plait.errors import DataError, InputError
 
-__all__ = ["as_target", "said_in_one_line"]
+__all__ = ["as_target", "in_rows", "said_in_one_line"]
 
 
 def as_target(y: object) -> Array:
@@ -32,6 +33,11 @@ def as_target(y: object) -> Array:
     if values.dtype.kind == "c":
         raise InputError("Complex data not supported: the target holds complex numbers")
     return np.asarray(values)
+
+
+def in_rows(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights as rows: those above 0 have a mean of 1, so that half a row more is half a row whatever their unit."""
+    return weight / weight[weight > 0].mean()
 
 
 @contextmanager
