@@ -223,6 +223,7 @@ class TestFullDisk:
         (tmp_path / "file").write_text("")
         keep, told = opened(tmp_path / "file" / "kept")
         keep.claim(JOB)
+        keep.claim({"more": 1})
         keep.write(state(1))
         assert len(told) == 1
         assert "file" in told[0]

@@ -95,6 +95,8 @@ class Checkpoints:
         DataError
             If `job.json` cannot be read.
         """
+        if self._shared.closed:
+            return  # nothing is kept that could be taken for another's
         path, known = self.folder / JOB, dict[str, Json]()
         if self.begun or self.folder in self._shared.claimed:
             try:
