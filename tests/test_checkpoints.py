@@ -376,6 +376,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "auto": {"fusion": "auto", "learner": None, "options": {"lightgbm": {"trees": 6, "leaves": 4}}},
     "late": {"fusion": "late", "options": {"late": {"learners": ["linear"]}}},
     "hybrid": {"fusion": "hybrid", "learner": None, "options": {"hybrid": {"together": "linear"}}},
+    "average": {"fusion": "average", "learner": None, "options": {"average": {"parts": ["linear", "letter/linear"]}}},
     "forest": {"fusion": "early", "learner": "forest", "options": {"forest": {"trees": 6}}},
     "svm": {"fusion": "early", "learner": "svm"},
     "mlp": {"fusion": "early", "learner": "mlp", "options": {"mlp": {"epochs": 2}}},

@@ -40,6 +40,7 @@ NEURAL = [name for name in registry.names("fusions") if issubclass(registry.get(
 KINDS: dict[str, dict[str, Any]] = {
     "early": {"fusion": "early", "options": TREES},
     "late": {"fusion": "late", "options": TREES},
+    "average": {"fusion": "average", "options": TREES},
     "hybrid": {"fusion": "hybrid", "options": TREES},
     "auto": {"fusion": "auto", "options": TREES},
     **{name: {"fusion": name, "options": {name: NETWORK}} for name in NEURAL},

@@ -103,6 +103,7 @@ KINDS = {
     "early linear": {"fusion": "early", "learner": "linear"},
     "early lightgbm": {"fusion": "early", "learner": "lightgbm"},
     "late": {"fusion": "late"},
+    "average": {"fusion": "average"},
     "hybrid": {"fusion": "hybrid"},
     "auto": {"fusion": "auto"},
 }

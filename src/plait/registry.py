@@ -71,6 +71,7 @@ KINDS: dict[str, dict[str, str]] = {
     "fusions": {
         "attention": "plait.fusion.attention:Attention",
         "auto": "plait.fusion.auto:Auto",
+        "average": "plait.fusion.average:Average",
         "bottleneck": "plait.fusion.bottleneck:Bottleneck",
         "early": "plait.fusion.early:Early",
         "hybrid": "plait.fusion.hybrid:Hybrid",

@@ -29,6 +29,7 @@ QUICK: dict[str, dict[str, Any]] = {
 MODELS = {
     **{f"early-{learner}": {"fusion": "early", "learner": learner} for learner in registry.names("learners")},
     "late": {"fusion": "late", "learner": "linear"},
+    "average": {"fusion": "average"},
     "hybrid": {"fusion": "hybrid"},
     **{name: {"fusion": name} for name in NETWORKS},
 }

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 import plait
 from plait import registry
 from plait.errors import ConfigError, InputError
+from plait.evidence import View
 from plait.fusion.auto import epochs, estimate, weighed
 from plait.stacking import Part, Unseen
 
@@ -316,3 +317,36 @@ def test_rows_that_cannot_be_divided_get_one_linear_model() -> None:
     model = plait.Classifier(group="bank", n_jobs=1).fit(rows, rng.integers(0, 2, 300))
     assert [part["name"] for part in model.plan_["parts"]] == ["early/linear"]
     assert model.plan_["skipped"] == ["early/lightgbm"]
+
+
+# the mean
+
+
+def test_an_average_is_the_mean_of_its_parts(loans: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, test = loans
+    parts = {"average": {"parts": ["lightgbm", "letter/linear"]}}
+    model = fit(train, fusion="average", options={**LIGHT, **parts}).model_
+    view = View(model.batches(test), model.rooms)
+    trees, letters = (part.score(fitted, view) for part, fitted in model.fitted.parts)
+    np.testing.assert_allclose(model.fitted.scores(view), (trees + letters) / 2)
+    whole = fit(train, fusion="early", learner="lightgbm").model_
+    np.testing.assert_allclose(trees, whole.fitted.score(View(whole.batches(test), whole.rooms)))
+    silent = test["letter"].isna().to_numpy()
+    np.testing.assert_allclose(letters[silent], np.tile(model.head.prior, (silent.sum(), 1)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([], "allowed: names of learners"),
+        ("linear", "allowed: names of learners"),
+        (["linear", "linear"], "names a part twice"),
+        (["liner"], "did you mean 'linear'"),
+        (["ledger/linear"], "unknown source in average's parts 'ledger'"),
+    ],
+)
+def test_an_average_of_what_is_not_there_is_refused(
+    parts: Any, said: str, loans: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        fit(loans[0], fusion="average", options={**LIGHT, "average": {"parts": parts}})

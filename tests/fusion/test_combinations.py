@@ -15,6 +15,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "early linear": {"fusion": "early", "learner": "linear"},
     "early lightgbm": {"fusion": "early", "learner": "lightgbm"},
     "late": {"fusion": "late"},
+    "average": {"fusion": "average"},
     "hybrid": {"fusion": "hybrid"},
     "attention": {"fusion": "attention"},
     "bottleneck": {"fusion": "bottleneck"},
