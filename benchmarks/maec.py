@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +31,11 @@ TARGETS = tuple(f"v{h}" for h in HORIZONS)
 PAST = tuple(f"past_v{h}" for h in HORIZONS)
 SOURCES = {"past": PAST, "sentences": ("sentences",), "sound": ("sound",)}
 SEEDS = 3
-BOOSTED = {"fusion": "early", "learner": "lightgbm"}
-MEAN = {"fusion": "average", "options": {"average": {"parts": ["table/linear", "lightgbm"]}}}
-ATTENTION = {"fusion": "attention", "options": {"attention": {"width": 32, "epochs": 12}}}
-WHOLE = {"max_items": 256}
-READ = {"boosted": WHOLE, "mean": WHOLE, "attention": {"max_items": 48, "encoder": "words"}}
+BOOSTED: dict[str, Any] = {"fusion": "early", "learner": "lightgbm"}
+MEAN: dict[str, Any] = {"fusion": "average", "options": {"average": {"parts": ["table/linear", "lightgbm"]}}}
+ATTENTION: dict[str, Any] = {"fusion": "attention", "options": {"attention": {"width": 32, "epochs": 12}}}
+WHOLE: dict[str, Any] = {"max_items": 256}
+READ: dict[str, dict[str, Any]] = {"boosted": WHOLE, "mean": WHOLE, "attention": {"max_items": 48, "encoder": "words"}}
 
 
 def divided(data: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
