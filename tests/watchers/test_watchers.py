@@ -115,6 +115,16 @@ def test_mlflow_store_reads_back_what_was_told(tmp_path: Path) -> None:
     assert failed[0].data.tags["failed"] == "PlaitError: the loss is not finite"
 
 
+@pytest.mark.slow
+@QUIET
+def test_a_store_that_cannot_be_opened_is_said_and_left_alone() -> None:
+    said: list[str] = []
+    with watched(["mlflow=sqlite:////proc/runs.db"], say=said.append) as report:
+        report(step(1))
+    assert len(said) == 1
+    assert said[0].startswith("mlflow does not watch: MLflow at sqlite:////proc/runs.db: ")
+
+
 class Broken:
     """A disk that is full."""
 

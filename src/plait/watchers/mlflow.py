@@ -111,12 +111,13 @@ class MLflow(Watcher):
 
 @contextmanager
 def _told(target: str) -> Iterator[None]:
-    """What MLflow says as an error of ours."""
+    """What MLflow and its store say as an error of ours."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise PlaitError(f"MLflow at {target}: {' '.join(str(error).split())[:200]}") from None
 
 
