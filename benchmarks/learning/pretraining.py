@@ -27,7 +27,7 @@ from plait.pretraining import Base, pretrain
 ROWS, TEST, SEEDS, LABELLED = 4_000, 4_000, 5, 0.1
 UNREAD = ["emp_title", "title", "outcome_known"]  # of LendingClub: two more texts would double the time
 # Chosen on seeds 102 and 103 of made loans, for either network: the rate and the epochs (10, 20, 30 from scratch; 12,
-# 48, 120 of pretraining) that were best for it. All labelled rows are trained on: a tenth of 400 cannot say when to stop.
+# 48, 120 of pretraining) that were best. All labelled rows are trained on: a tenth of 400 cannot say when to stop.
 NETWORK: dict[str, Any] = {"width": 64}
 LEARN: dict[str, Any] = {**NETWORK, "epochs": 48, "batch_size": 64, "learning_rate": 2e-3}
 SCRATCH: dict[str, Any] = {**NETWORK, "holdout": 0.0, "epochs": 10, "learning_rate": 1e-3}
@@ -68,7 +68,7 @@ def run(seed: int) -> Report:
         notes.append("LendingClub and MAEC were not asked: name their folder (PLAIT_DATA)")
     figures += found(seed)
     return Report(
-        data=f"made loans (plait.samples.loans), drawn {SEEDS} times; LendingClub 2007-2011, {ROWS:,} of its loans; MAEC",
+        data=f"made loans (plait.samples.loans), drawn {SEEDS} times; {ROWS:,} loans of LendingClub 2007-2011; MAEC",
         split=f"{ROWS:,} rows to learn from and {TEST:,} others to judge, later ones where the data are real",
         figures=tuple(figures),
         notes=(
