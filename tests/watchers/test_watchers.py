@@ -117,12 +117,15 @@ def test_mlflow_store_reads_back_what_was_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @QUIET
-def test_a_store_that_cannot_be_opened_is_said_and_left_alone() -> None:
-    said: list[str] = []
-    with watched(["mlflow=sqlite:////proc/runs.db"], say=said.append) as report:
-        report(step(1))
-    assert len(said) == 1
-    assert said[0].startswith("mlflow does not watch: MLflow at sqlite:////proc/runs.db: ")
+def test_a_store_that_cannot_be_opened_is_said_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file.db").write_text("no database")
+    for place, why in ((tmp_path / "none" / "runs.db", "unable to open"), (tmp_path / "file.db", "not a database")):
+        said: list[str] = []
+        with watched([f"mlflow=sqlite:///{place}"], say=said.append) as report:
+            report(step(1))
+        assert len(said) == 1
+        assert said[0].startswith(f"mlflow does not watch: MLflow at sqlite:///{place}: ")
+        assert why in said[0]
 
 
 class Broken:

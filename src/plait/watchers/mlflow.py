@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,6 +52,7 @@ class MLflow(Watcher):
         for name, value in HASTE.items():
             os.environ.setdefault(name, value)
         self._known: dict[str, int] = {}
+        _open(target)
         with _told(target):
             self._client: Any = MlflowClient(target)
             self._target = target
@@ -107,6 +109,17 @@ class MLflow(Watcher):
         for key in latest[0].data.metrics:
             self._known[key] = max(metric.step for metric in self._client.get_metric_history(run, key))
         return run
+
+
+def _open(target: str) -> None:
+    """Look whether a store in SQLite can be opened, which MLflow would try again and again for two minutes."""
+    if not target.startswith("sqlite:///"):
+        return
+    try:
+        with closing(sqlite3.connect(target.removeprefix("sqlite:///").partition("?")[0])) as store:
+            store.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise PlaitError(f"MLflow at {target}: {error}") from None
 
 
 @contextmanager
