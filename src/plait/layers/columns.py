@@ -41,6 +41,8 @@ class ColumnTokens(nn.Module):
         Size of each category column's code table (``C2`` of them), codes 0 (missing) and 1 (rare or unknown) included.
     """
 
+    starts: torch.Tensor
+
     def __init__(
         self,
         width: int,
@@ -64,7 +66,7 @@ class ColumnTokens(nn.Module):
         self.missing = nn.Linear(columns, width)
         nn.init.normal_(self.missing.weight, std=scale)
         starts = np.cumsum([0, *levels])[:-1].astype(np.int64)
-        self.starts = torch.from_numpy(starts)
+        self.register_buffer("starts", torch.from_numpy(starts), persistent=False)
 
     @property
     def token_columns(self) -> npt.NDArray[np.int64]:

@@ -37,6 +37,8 @@ class ConvColumns(nn.Module):
         Columns that each convolution sees, odd.
     """
 
+    starts: torch.Tensor
+
     def __init__(self, width: int, numbers: int, levels: Sequence[int], *, tokens: int = 8, kernel: int = 3) -> None:
         super().__init__()
         columns = numbers + len(levels)
@@ -47,7 +49,9 @@ class ConvColumns(nn.Module):
         self.first = Convolution(2, width // 2, kernel)
         self.second = Convolution(width // 2, width, kernel)
         self.position = nn.Parameter(torch.randn(self.steps // (2 * self.rest), width) * width**-0.5)
-        self.starts = torch.from_numpy(np.cumsum([0, *levels])[:-1].astype(np.int64))
+        self.register_buffer(
+            "starts", torch.from_numpy(np.cumsum([0, *levels])[:-1].astype(np.int64)), persistent=False
+        )
 
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Read ``numbers`` float32 ``B x C1``, ``numbers_present`` bool ``B x C1`` and ``codes`` int64 ``B x C2``."""

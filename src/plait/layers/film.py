@@ -13,6 +13,7 @@ from torch import nn
 from plait.contracts import Batch, Ragged, Tokens
 from plait.layers.padding import dense, ragged
 from plait.layers.pictures import PixelConv
+from plait.layers.seeded import uniform
 from plait.layers.sound import MelConvTokens
 from plait.layers.transformer import Block
 
@@ -119,10 +120,12 @@ class _Film(nn.Module):
     def _altered(self, x_RFHWC: torch.Tensor) -> torch.Tensor:
         """All frames of a film alike: brighter or darker, and shifted, its borders repeated."""
         rows, side = len(x_RFHWC), x_RFHWC.shape[2]
-        light, contrast = (torch.rand(2, rows, 1, 1, 1, 1) * 2 - 1) * LIGHT
+        light, contrast = (uniform(x_RFHWC, 2, rows, 1, 1, 1, 1) * 2 - 1) * LIGHT
         reach = round(SHIFT * side)
-        down, right = (torch.arange(side) + torch.randint(-reach, reach + 1, (2, rows, 1))).clamp(0, side - 1)
-        shifted_RHWFC = x_RFHWC[torch.arange(rows)[:, None, None], :, down[:, :, None], right[:, None, :]]
+        place = torch.arange(side) + torch.randint(-reach, reach + 1, (2, rows, 1))
+        down, right = place.clamp(0, side - 1).to(x_RFHWC.device)
+        row = torch.arange(rows, device=x_RFHWC.device)
+        shifted_RHWFC = x_RFHWC[row[:, None, None], :, down[:, :, None], right[:, None, :]]
         altered_RFHWC: torch.Tensor = shifted_RHWFC.permute(0, 3, 1, 2, 4) * (1 + contrast) + light
         return altered_RFHWC
 
@@ -134,7 +137,7 @@ class _Film(nn.Module):
         """Tokens of the sound tracks that there are."""
         audible_B = tensors["sound.present"] & tensors["present"]
         values_BTD = self.place.new_zeros(len(audible_B), HEARD, self.place.shape[1])
-        mask_BT = torch.zeros(len(audible_B), HEARD, dtype=torch.bool)
+        mask_BT = audible_B.new_zeros(len(audible_B), HEARD, dtype=torch.bool)
         if audible_B.any():
             heard = self.hear({k: tensors[f"sound.{k}"][audible_B] for k in ("samples", "lengths", "present")})
             rows = (audible_B.nonzero()[:, 0],)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import dense
+from plait.layers.seeded import uniform
 from plait.layers.transformer import Block
 
 __all__ = ["AUGMENTS", "PixelConv", "PixelConv3", "PixelPatches", "PixelRows"]
@@ -88,11 +89,11 @@ class _Pixels(nn.Module):
         rows = len(x_RCHW)
 
         def draw(spread: float, *shape: int) -> torch.Tensor:
-            return (torch.rand(rows, *shape) * 2 - 1) * spread
+            return (uniform(x_RCHW, rows, *shape) * 2 - 1) * spread
 
         if zoom or shift or turn or self.flip:
             angle, scale = torch.deg2rad(draw(turn)), 1 + draw(zoom)
-            mirrored = 1.0 - 2.0 * (torch.rand(rows) < 0.5) if self.flip else torch.ones(rows)
+            mirrored = 1.0 - 2.0 * (uniform(x_RCHW, rows) < 0.5) if self.flip else x_RCHW.new_ones(rows)
             cos, sin = angle.cos() * scale, angle.sin() * scale
             moved = torch.stack([torch.stack([cos * mirrored, -sin], 1), torch.stack([sin * mirrored, cos], 1)], 1)
             place = torch.cat([moved, 2 * draw(shift, 2, 1)], dim=2)
@@ -102,11 +103,12 @@ class _Pixels(nn.Module):
             mean = x_RCHW.mean(dim=(1, 2, 3), keepdim=True)
             x_RCHW = mean + (x_RCHW - mean) * (1 + draw(light, 1, 1, 1)) + draw(light, 1, 1, 1)
         if exchange and self.channels > 1:
-            order = torch.rand(rows, self.channels).argsort(dim=1)
-            order = torch.where(torch.rand(rows, 1) < exchange, order, torch.arange(self.channels))
+            order = uniform(x_RCHW, rows, self.channels).argsort(dim=1)
+            as_is = torch.arange(self.channels, device=x_RCHW.device)
+            order = torch.where(uniform(x_RCHW, rows, 1) < exchange, order, as_is)
             x_RCHW = x_RCHW.gather(1, order[:, :, None, None].expand_as(x_RCHW))
         if invert:
-            x_RCHW = x_RCHW * (1 - 2.0 * (torch.rand(rows, 1, 1, 1) < invert))
+            x_RCHW = x_RCHW * (1 - 2.0 * (uniform(x_RCHW, rows, 1, 1, 1) < invert))
         return x_RCHW
 
 

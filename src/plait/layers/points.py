@@ -11,6 +11,7 @@ from torch import nn
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import dense
+from plait.layers.seeded import uniform
 
 __all__ = ["PointNetTokens", "PointTokens"]
 
@@ -69,16 +70,16 @@ class _Cloud(nn.Module):
         """Fewer points, stretched and moved a little, and with `turn` rotated about the vertical axis."""
         rows, count, _ = x_BPC.shape
         kept = max(1, round(count * (1 - self.dropped)))
-        chosen = torch.rand(rows, count).argsort(dim=1)[:, :kept]
+        chosen = uniform(x_BPC, rows, count).argsort(dim=1)[:, :kept]
         x_BPC = x_BPC.gather(1, chosen[:, :, None].expand(-1, -1, x_BPC.shape[2]))
         place, normal = x_BPC[..., :3], x_BPC[..., 3:]
         place = place + self.jitter * torch.randn_like(place)
         if self.turn:
-            angle = 2 * pi * torch.rand(rows)
-            cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(rows)
+            angle = 2 * pi * uniform(x_BPC, rows)
+            cos, sin, zero = angle.cos(), angle.sin(), angle.new_zeros(rows)
             turn = torch.stack([cos, sin, zero, -sin, cos, zero, zero, zero, zero + 1], dim=1).view(rows, 3, 3)
             place, normal = place @ turn, normal @ turn
-        scale = 1 + self.stretch * (torch.rand(rows, 1, 3) * 2 - 1)
+        scale = 1 + self.stretch * (uniform(x_BPC, rows, 1, 3) * 2 - 1)
         # What a surface faces changes by the inverse of what stretches it.
         place, normal = place * scale, nn.functional.normalize(normal / scale, dim=-1, eps=1e-6)
         return torch.cat([place, normal], dim=-1)

@@ -78,7 +78,7 @@ class Body(nn.Module):
         padding = self.config.pad_token_id or 0
         ids = torch.where(there, tensors["words"].long(), padding)
         # A row of nothing attends to one position, whose output is masked: softmax over nothing is not a number.
-        seen = there | (torch.arange(there.shape[1]) == 0)
+        seen = there | (torch.arange(there.shape[1], device=there.device) == 0)
         return self.model(input_ids=ids, attention_mask=seen.long()).last_hidden_state, there
 
     def _pixels(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,10 +87,10 @@ class Body(nn.Module):
         x = tensors["pixels"].permute(0, 3, 1, 2).float() / 255.0
         if tuple(x.shape[2:]) != wanted:
             x = f.interpolate(x, wanted, mode="bilinear", antialias=True, align_corners=False)
-        x = (x - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
+        x = (x - x.new_tensor(self.mean)[:, None, None]) / x.new_tensor(self.std)[:, None, None]
         hidden = self.model(pixel_values=x).last_hidden_state
         hidden = hidden.flatten(2).transpose(1, 2) if hidden.ndim == 4 else hidden
-        return hidden, torch.ones(hidden.shape[:2], dtype=torch.bool)
+        return hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
 
     def _waves(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         there = tensors["there"]
@@ -108,7 +108,7 @@ class Body(nn.Module):
         hidden = self.model(x, **options).last_hidden_state
         for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
             lengths = (lengths - kernel) // stride + 1
-        return hidden, torch.arange(hidden.shape[1]) < lengths.clamp(min=1)[:, None]
+        return hidden, torch.arange(hidden.shape[1], device=hidden.device) < lengths.clamp(min=1)[:, None]
 
     def _steps(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         x = tensors["steps"].float()
@@ -120,7 +120,7 @@ class Body(nn.Module):
         seen = tensors["there"][:, :, None] & ~torch.isnan(x)
         hidden = self.model(past_values=torch.nan_to_num(x), past_observed_mask=seen).last_hidden_state
         hidden = hidden.flatten(1, 2) if hidden.ndim == 4 else hidden
-        return hidden, torch.ones(hidden.shape[:2], dtype=torch.bool)
+        return hidden, torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
 
 
 def check(checkpoint: Checkpoint, form: str) -> None:

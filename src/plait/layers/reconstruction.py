@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from plait.layers.seeded import uniform
+
 __all__ = ["CellsAgain", "StepsAgain", "SubwordsAgain", "TokensAgain", "asked_of", "runs"]
 
 SPREAD = log(10.0)  # log-variances stay within this of 0
@@ -24,7 +26,7 @@ def runs(there_BT: torch.Tensor, share: float) -> torch.Tensor:
     """
 
     def draw_B() -> torch.Tensor:
-        return torch.rand(len(there_BT)).to(there_BT.device)  # drawn alike on every device
+        return uniform(there_BT, len(there_BT))
 
     count_B = there_BT.sum(dim=1)
     length_B = (count_B * draw_B() * min(2 * share, 1.0)).ceil().clamp(min=1)
@@ -113,7 +115,7 @@ class CellsAgain(nn.Module):
     def hide(self, tensors: Mapping[str, torch.Tensor], share: float, shown: float) -> Asked:
         """The tensors without the hidden cells, and what telling each cell counts (``B x C``)."""
         there_BC = tensors["there"]
-        hidden_BC = there_BC & (torch.rand(there_BC.shape).to(there_BC.device) < share)
+        hidden_BC = there_BC & (uniform(there_BC, *there_BC.shape) < share)
         codes_BC = tensors["codes"].masked_fill(hidden_BC[:, self.numbers :], 0)
         return {**tensors, "codes": codes_BC, "there": there_BC & ~hidden_BC}, asked_of(there_BC, hidden_BC, shown)
 

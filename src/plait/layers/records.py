@@ -13,6 +13,7 @@ from plait.layers.conv1d import Convolution
 from plait.layers.padding import pad, ragged
 from plait.layers.pooling import AttentionPooling
 from plait.layers.recurrent import Recurrence
+from plait.layers.seeded import uniform
 from plait.layers.transformer import Block
 
 __all__ = ["RecordStates", "RecordTokens", "Time2Vec"]
@@ -46,6 +47,8 @@ class _Records(nn.Module):
     ``e_t = W v_t + sum_j E_j[c_tj] + V [t2v(age_t); t2v'(gap_t)]``; then a residual convolution over neighbours.
     """
 
+    starts: torch.Tensor
+
     def __init__(
         self, width: int, numbers: int, levels: Sequence[int], max_records: int, frequencies: int, dropout: float
     ) -> None:
@@ -55,7 +58,9 @@ class _Records(nn.Module):
         self.number = nn.Linear(max(1, numbers), width)
         self.level = nn.Embedding(max(1, sum(levels)), width)
         nn.init.normal_(self.level.weight, std=width**-0.5)
-        self.starts = torch.from_numpy(np.cumsum([0, *levels])[:-1].astype(np.int64))
+        self.register_buffer(
+            "starts", torch.from_numpy(np.cumsum([0, *levels])[:-1].astype(np.int64)), persistent=False
+        )
         self.age, self.gap = Time2Vec(frequencies), Time2Vec(frequencies)
         self.clock = nn.Linear(2 * frequencies, width, bias=False)
         self.neighbours = Convolution(width, width, 3)
@@ -78,7 +83,7 @@ class _Records(nn.Module):
         """Embedded records ``B x T x D`` and their mask; in training some are left out."""
         values_BTF, clocks_BT2, mask_BT = tensors["values"], tensors["clocks"], tensors["there"]
         if self.training and self.dropout:
-            mask_BT = mask_BT & (torch.rand(mask_BT.shape) >= self.dropout)
+            mask_BT = mask_BT & (uniform(mask_BT, *mask_BT.shape) >= self.dropout)
         if not values_BTF.shape[2]:
             values_BTF = values_BTF.new_zeros(*values_BTF.shape[:2], 1)
         levels_BTD = self.level(tensors["codes"] + self.starts).sum(dim=2)

@@ -11,6 +11,7 @@ from torch import nn
 from plait.contracts import Batch, Tokens
 from plait.layers.mel import hann, mel_bank
 from plait.layers.padding import pad, ragged
+from plait.layers.seeded import uniform
 
 __all__ = ["LogMel", "MelConvTokens", "MelGRUTokens"]
 
@@ -78,9 +79,9 @@ class LogMel(nn.Module):
         frames_BFS = nn.functional.pad(x_BT, (self.size // 2, self.size // 2)).unfold(1, self.size, self.hop)
         power_BFK = torch.fft.rfft(frames_BFS * self.window).abs().square()
         count_B = (lengths_B + self.hop - 1) // self.hop
-        there_BF = torch.arange(power_BFK.shape[1]) < count_B[:, None]
+        there_BF = torch.arange(power_BFK.shape[1], device=x_BT.device) < count_B[:, None]
         if altered:
-            chosen = torch.randint(len(self.banks_WFM), (len(x_BT),))
+            chosen = torch.randint(len(self.banks_WFM), (len(x_BT),)).to(x_BT.device)
             mel_BFM = torch.bmm(power_BFK, self.banks_WFM[chosen])
         else:
             mel_BFM = power_BFK @ self.banks_WFM[len(WARPS) // 2]
@@ -96,12 +97,12 @@ class LogMel(nn.Module):
     def _play(self, x_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Another speed, a shift, and noise."""
         rows, longest = x_BT.shape
-        speed_B = torch.empty(rows).uniform_(*SPEEDS)
-        shift_B = torch.empty(rows).uniform_(-SHIFT, SHIFT) * self.rate
-        start_B = torch.rand(rows) * (lengths_B - LONGEST * self.rate).clamp(min=0)
+        speed_B = uniform(x_BT, rows, low=SPEEDS[0], high=SPEEDS[1])
+        shift_B = uniform(x_BT, rows, low=-SHIFT, high=SHIFT) * self.rate
+        start_B = uniform(x_BT, rows) * (lengths_B - LONGEST * self.rate).clamp(min=0)
         lengths_B = (lengths_B - start_B).clamp(max=LONGEST * self.rate)
         lengths_B = (lengths_B / speed_B + shift_B).long().clamp(min=1) * (lengths_B > 0)
-        time_T = torch.arange(max([1, *lengths_B.tolist()]))
+        time_T = torch.arange(max(1, int(lengths_B.max())) if rows else 1, device=x_BT.device)
         place_BT = (time_T - shift_B[:, None]) * speed_B[:, None] + start_B[:, None]
         left_BT = place_BT.floor()
         part_BT = place_BT - left_BT
@@ -113,18 +114,18 @@ class LogMel(nn.Module):
 
         x_BT = at(index_BT) * (1 - part_BT) + at(index_BT + 1) * part_BT
         level_B1 = x_BT.square().mean(dim=1, keepdim=True).sqrt()
-        loud_B1 = 10 ** (-torch.empty(rows, 1).uniform_(*NOISE) / 2)
+        loud_B1 = 10 ** (-uniform(x_BT, rows, 1, low=NOISE[0], high=NOISE[1]) / 2)
         return x_BT + torch.randn_like(x_BT) * level_B1 * loud_B1, lengths_B
 
     def _hide(self, x_BCFM: torch.Tensor, count_B: torch.Tensor) -> torch.Tensor:
         """Spans of bands and of frames at their mean, which is 0."""
         rows, _, frames, bands = x_BCFM.shape
         for _ in range(MASKS):
-            width, first = torch.rand(rows, 1) * BAND_MASK, torch.rand(rows, 1)
-            band = torch.arange(bands) - first * (bands - width)
+            width, first = uniform(x_BCFM, rows, 1) * BAND_MASK, uniform(x_BCFM, rows, 1)
+            band = torch.arange(bands, device=x_BCFM.device) - first * (bands - width)
             x_BCFM = x_BCFM * ~((band >= 0) & (band < width))[:, None, None]
-            width, first = torch.rand(rows, 1) * TIME_MASK * count_B[:, None], torch.rand(rows, 1)
-            frame = torch.arange(frames) - first * (count_B[:, None] - width)
+            width, first = uniform(x_BCFM, rows, 1) * TIME_MASK * count_B[:, None], uniform(x_BCFM, rows, 1)
+            frame = torch.arange(frames, device=x_BCFM.device) - first * (count_B[:, None] - width)
             x_BCFM = x_BCFM * ~((frame >= 0) & (frame < width))[:, None, :, None]
         return x_BCFM
 
@@ -221,10 +222,12 @@ class MelConvTokens(nn.Module):
         steps_BTD = self.steps(self.project(x_BCFM.transpose(1, 2).flatten(2)), there_BF)
         count_B1 = there_BF.sum(dim=1, keepdim=True)
         parts_B1 = count_B1.clamp(max=self.max_tokens)
-        part_BT = torch.arange(there_BF.shape[1]) * parts_B1 // count_B1.clamp(min=1)
-        member_BPT = (part_BT[:, None] == torch.arange(self.max_tokens)[:, None]) & there_BF[:, None]
+        place_F = torch.arange(there_BF.shape[1], device=there_BF.device)
+        token_P = torch.arange(self.max_tokens, device=there_BF.device)
+        part_BT = place_F * parts_B1 // count_B1.clamp(min=1)
+        member_BPT = (part_BT[:, None] == token_P[:, None]) & there_BF[:, None]
         share_BPT = member_BPT / member_BPT.sum(dim=2, keepdim=True).clamp(min=1)
-        return Tokens(share_BPT @ steps_BTD + self.position, torch.arange(self.max_tokens) < parts_B1)
+        return Tokens(share_BPT @ steps_BTD + self.position, token_P < parts_B1)
 
     def steps(self, x_BTD: torch.Tensor, there_BT: torch.Tensor) -> torch.Tensor:
         """What each step of 40 ms says, ``B x T x D``."""
@@ -252,7 +255,8 @@ class MelGRUTokens(MelConvTokens):
         self.back = nn.GRU(width, width, batch_first=True)
 
     def steps(self, x_BTD: torch.Tensor, there_BT: torch.Tensor) -> torch.Tensor:
-        count_B1, time_T = there_BT.sum(dim=1, keepdim=True), torch.arange(there_BT.shape[1])
+        count_B1 = there_BT.sum(dim=1, keepdim=True)
+        time_T = torch.arange(there_BT.shape[1], device=there_BT.device)
         mirror_BT = torch.where(there_BT, count_B1 - 1 - time_T, time_T)[..., None].expand_as(x_BTD)
         forth_BTD, _ = self.forth(x_BTD)
         back_BTD, _ = self.back(x_BTD.gather(1, mirror_BT))

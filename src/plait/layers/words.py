@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from plait.contracts import Batch, Tokens
 from plait.layers.padding import ragged
+from plait.layers.seeded import uniform
 
 __all__ = ["WordTokens"]
 
@@ -65,7 +66,7 @@ class WordTokens(nn.Module):
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids, weights, starts_B, present_B = (tensors[name] for name in ("ids", "weights", "starts", "present"))
         if self.training and self.dropout:
-            weights = weights * (torch.rand(weights.shape) >= self.dropout)
+            weights = weights * (uniform(weights, *weights.shape) >= self.dropout)
         sum_BX = F.embedding_bag(ids, self.embedding.weight, starts_B, mode="sum", per_sample_weights=weights)
         squares = torch.cat([weights.new_zeros(1), weights.square().cumsum(0, dtype=torch.float64)])
         ends_B = torch.cat([starts_B[1:], starts_B.new_full((1,), len(ids))])[: len(starts_B)]

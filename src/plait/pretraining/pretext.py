@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from plait.contracts import Batch, Reconstruction, Reconstructs
 from plait.layers.reconstruction import TokensAgain, asked_of, runs
-from plait.layers.seeded import reproducible
+from plait.layers.seeded import reproducible, uniform
 from plait.network import Network, applied, batched
 from plait.pretraining.settings import Pretraining
 from plait.pretraining.views import Views, seen
@@ -71,7 +71,7 @@ class Pretext(Objective):
     def _absent(self, masks: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """The masks with some sources of each row hidden whole; one of those that are there stays."""
         there_BS = torch.stack([mask_BT.any(dim=1) for mask_BT in masks], dim=1)
-        draw_BS = torch.where(there_BS, torch.rand(there_BS.shape).to(there_BS.device), -1.0)
+        draw_BS = torch.where(there_BS, uniform(there_BS, *there_BS.shape), -1.0)
         best_B1 = draw_BS.max(dim=1, keepdim=True).values
         stays_BS = (draw_BS >= self.settings.absent) | (draw_BS == best_B1)
         return [mask_BT & stays_BS[:, i, None] for i, mask_BT in enumerate(masks)]
