@@ -20,6 +20,7 @@ from plait.data.fingerprint import fingerprint
 COMMAND = ("fit", "loans.parquet", "--target", "default", "--time", "issued_at", "--jobs", "1", "-o", "run")
 SMALL = ("--fusion", "early", "--learner", "linear")
 NETWORK = ("--fusion", "attention", "--option", "attention.epochs=2", "--option", "attention.width=8")
+OFTEN = (*COMMAND, *NETWORK, "--test", "0", "--checkpoint", "0s")
 
 # A fit in a process that kills itself at a rename, before it or right after it.
 FRAGILE = """
@@ -51,6 +52,16 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path, loans: Path) -> Path:
     shutil.copy(loans, tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, loans: Path) -> str:
+    """The network of a fit that nobody kills, in a process of its own as those that are killed."""
+    place = tmp_path_factory.mktemp("whole")
+    shutil.copy(loans, place)
+    command = [sys.executable, "-m", "plait", *OFTEN]
+    subprocess.run(command, cwd=place, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=240, check=True)
+    return model(place)
 
 
 def model(folder: Path) -> str:
@@ -164,29 +175,23 @@ def test_a_loss_that_is_not_finite_is_one_line_with_the_rows(run: Callable[..., 
 @pytest.mark.slow
 @pytest.mark.parametrize(("at", "when"), [(2, "before"), (6, "before"), (7, "after")])
 def test_a_fit_that_is_killed_while_it_writes_goes_on(
-    at: int, when: str, run: Callable[..., Any], folder: Path
+    at: int, when: str, run: Callable[..., Any], folder: Path, whole: str
 ) -> None:
-    often = (*COMMAND, *NETWORK, "--checkpoint", "0s")
-    assert run(*often).code == 0
-    whole = model(folder)
-    shutil.rmtree(folder / "run")
-    cut(folder, *often, at=at, when=when)
-    cut(folder, *often, "--resume", at=2, when=when)  # and once more
-    assert run(*often, "--resume").code == 0
+    cut(folder, *OFTEN, at=at, when=when)
+    cut(folder, *OFTEN, "--resume", at=2, when=when)  # and once more
+    assert run(*OFTEN, "--resume").code == 0
     assert model(folder) == whole
 
 
 @pytest.mark.slow
-def test_of_a_damaged_checkpoint_the_one_before_is_gone_on_from(run: Callable[..., Any], folder: Path) -> None:
-    often = (*COMMAND, *NETWORK, "--checkpoint", "0s")
-    assert run(*often).code == 0
-    whole = model(folder)
-    shutil.rmtree(folder / "run")
-    cut(folder, *often, at=9, when="after")
+def test_of_a_damaged_checkpoint_the_one_before_is_gone_on_from(
+    run: Callable[..., Any], folder: Path, whole: str
+) -> None:
+    cut(folder, *OFTEN, at=9, when="after")
     newest = max((folder / "run" / ".checkpoints").rglob("state-*"), key=lambda path: path.stat().st_mtime_ns)
     held = (newest / "arrays.safetensors").read_bytes()
     (newest / "arrays.safetensors").write_bytes(held[: len(held) // 2])
-    said = run(*often, "--resume")
+    said = run(*OFTEN, "--resume")
     assert said.code == 0
     assert "note: a checkpoint cannot be read, so the one before is gone on from: " in said.err
     assert model(folder) == whole
@@ -195,7 +200,13 @@ def test_of_a_damaged_checkpoint_the_one_before_is_gone_on_from(run: Callable[..
 @pytest.mark.slow
 def test_killed_at_random_moments_fits_end_as_they_would_have() -> None:
     root = Path(__file__).parents[2]
-    asked = "from benchmarks.learning.kills import run; print(run(0, rows=400, kills=3, picture=None).figures[0].value)"
+    asked = """
+from benchmarks.learning import kills
+kills.OPTIONS.update(lightgbm={"trees": 20, "leaves": 8}, attention={"width": 8, "epochs": 2})
+command = kills.Fits.command
+kills.Fits.command = lambda *given: [*command(*given), "--test", "0"]
+print(kills.run(0, rows=160, kills=3, picture=None).figures[0].value)
+"""
     ended = subprocess.run(
         [sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, timeout=540, check=False
     )
