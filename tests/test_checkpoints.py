@@ -245,6 +245,15 @@ class TestJobs:
         again.claim(JOB)
         assert again.begun
 
+    def test_of_a_team_nobody_waits_for_what_the_leader_writes(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setenv("RANK", "1")
+        keep, _ = opened(tmp_path / "kept")
+        keep.claim(JOB)
+        keep.claim({"more": 1})
+        with pytest.raises(ConfigError, match="more was 1, is 2"):
+            keep.claim({"more": 2})
+        assert not (tmp_path / "kept").exists()
+
     @pytest.mark.parametrize(
         ("changed", "said"),
         [

@@ -95,16 +95,15 @@ class Checkpoints:
         DataError
             If `job.json` cannot be read.
         """
-        if self._shared.closed:
-            return  # nothing is kept that could be taken for another's
-        path, known = self.folder / JOB, dict[str, Json]()
-        if self.begun or self.folder in self._shared.claimed:
+        path = self.folder / JOB
+        known = self._shared.claimed.get(self.folder)  # not what is on disk: of a team, the leader writes when it can
+        if known is None and self.begun:
             try:
                 known = dict(json.loads(path.read_text("utf-8")))
             except (OSError, ValueError, TypeError):
                 raise DataError(f"{path} cannot be read; remove {self.folder} to start again") from None
+        known = known or {}
         said: dict[str, Json] = json.loads(json.dumps(asked, default=str))
-        self._shared.claimed.add(self.folder)
         found = [line for name in known.keys() & said.keys() for line in _differences(name, known[name], said[name])]
         if found:
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -112,6 +111,7 @@ class Checkpoints:
                 f"{self.folder} keeps another fit: {'; '.join(sorted(found)[:SHOWN])}{more}; fit as it was begun, or "
                 "remove the folder to start again"
             )
+        self._shared.claimed[self.folder] = {**known, **said}
         if said.keys() - known.keys() and _leads():
             self._write_job(path, {**known, **said})
 
@@ -189,7 +189,7 @@ class _Shared:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
         self.written = monotonic()
-        self.claimed: set[Path] = set()
+        self.claimed: dict[Path, dict[str, Json]] = {}
         self.closed = False
         self.broken: set[Path] = set()
         self._silent = False
