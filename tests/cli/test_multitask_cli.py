@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import plait
 from plait.cli import main
+from plait.cli.multitask import draw_each
 
 FAST = ("--fusion", "early", "--learner", "linear", "--jobs", "1")
 SEVERAL = ("--target", "bad", "--target", "loss")
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame["bad"] = (frame["a"] + rng.normal(size=240) > 0).astype(int)
     frame["loss"] = (frame["a"] + rng.normal(size=240)).where(rng.random(240) < 0.5)
     frame.to_csv(folder / "rows.csv", index=False)
-    options = ("--task", "loss=quantile", *FAST, "-o", str(folder / "run"), "--json")
+    options = ("--task", "loss={head: quantile, levels: [0.05, 0.5, 0.95]}", *FAST, "-o", str(folder / "run"), "--json")
     with pytest.raises(SystemExit) as ended:
         main(["fit", str(folder / "rows.csv"), *SEVERAL, *options])
     assert ended.value.code == 0
@@ -52,6 +54,15 @@ def test_it_predicts_and_judges_other_rows(run, folder: Path):
     assert "--lift is about one target" in run("evaluate", model, rows, "--lift").err
 
 
+def test_pictures_stand_apart_and_below_the_folder_whatever_targets_are_called(folder: Path, tmp_path: Path):
+    frame = pd.read_csv(folder / "rows.csv").rename(columns={"bad": "..", "loss": "a/b"}).assign(a_b=1.5)
+    frame.loc[0, "a_b"] = 2.5
+    model = plait.MultiTask(["..", "a/b", "a_b"], fusion="early", learner="linear", n_jobs=1).fit(frame)
+    drawn = draw_each(model.evaluate(frame), tmp_path / "run")
+    assert {path.parent.parent for path in drawn} == {tmp_path / "run"}
+    assert len({path.parent for path in drawn}) == 3
+
+
 def test_a_dry_run_tells_the_time(run, folder: Path):
     assert run("fit", folder / "rows.csv", *SEVERAL, *FAST, "--dry-run", "--json").json["estimated_seconds"] > 0
 
@@ -63,6 +74,8 @@ MISTAKES = {
     "fairness of several": ([*SEVERAL, "--require-fair", "0.8"], "--require-fair is about one target"),
     "a budget of several": ([*SEVERAL, "--time-budget", "1min"], "--time-budget is about one target"),
     "a head of no target": ([*SEVERAL, "--task", "los=quantile"], "did you mean 'loss'"),
+    "a head that cannot be read": ([*SEVERAL, "--task", "loss={head"], "--task loss: the value '{head' cannot be read"),
+    "a head with wrong options": ([*SEVERAL, "--task", "loss={head: quantile, levels: [1]}"], "must rise"),
     "an unknown head": ([*SEVERAL, "--task", "loss=quantil"], "did you mean 'quantile'"),
     "weights that say nothing": ([*SEVERAL, "--weights", "bad=1,loss=0.5"], "learns each target alone"),
     "weights that are none": ([*SEVERAL, "--weights", "bad=much"], "give numbers"),

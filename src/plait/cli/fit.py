@@ -66,7 +66,8 @@ Kind: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TASK|NAME=HEAD",
-        help="classification or regression; of several targets a head each, as in loss=quantile.",
+        help="classification or regression; of several targets a head each: loss=quantile, or with options as YAML, "
+        "loss={head: quantile, levels: [.1, .9]}.",
     ),
 ]
 Fusion: TypeAlias = Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
-from plait.cli.options import keyed
+from plait.cli.options import keyed, valued
 from plait.cli.resume import Kept
 from plait.cli.screen import Screen
 from plait.cli.shown import show_plan, show_schema
@@ -58,7 +58,7 @@ class Asked:
         for option, value in self.of_one.items():
             if value not in (None, "none"):
                 raise ConfigError(f"--{option} is about one target, and there are {len(names)}: {', '.join(names)}")
-        heads = keyed("--task", self.heads)
+        heads = {name: valued(f"--task {name}", said) for name, said in keyed("--task", self.heads).items()}
         if strangers := sorted(set(heads) - set(names)):
             raise unknown("target in --task", strangers[0], names)
         return {name: heads.get(name) for name in names}
@@ -165,7 +165,7 @@ class SeveralJob:
         from plait.cli.rows import weight_of
         from plait.threads import leads
 
-        keep = kept.held(self.data, self.division, f"none; targets {names}; weights {weights}", None)
+        keep = kept.held(self.data, self.division, "none", None)
         with screen.progress() as progress:
             weight = weight_of(train, self.schema)
             estimator.fit(train, None, weight, sides=self.sides, progress=progress, base=self.base, keep=keep)
@@ -203,8 +203,16 @@ def draw_each(evaluation: Evaluations, folder: Path) -> tuple[Path, ...]:
     """The curves of each target that has any (classes and values), in a folder of its own."""
     from plait.report.curves import draw
 
-    some = {name: each for name, each in evaluation.targets.items() if each.kind in ("class", "value")}
-    return tuple(path for name, each in some.items() for path in draw(each, folder / re.sub(r"[^\w.-]+", "_", name)))
+    drawn: list[Path] = []
+    places: set[str] = set()
+    for name, each in evaluation.targets.items():
+        if each.kind in ("class", "value"):
+            place = re.sub(r"[^\w-]+", "_", name)  # no dots: neither folders above nor files of the run
+            while place in places:
+                place += "_"
+            places.add(place)
+            drawn += draw(each, folder / place)
+    return tuple(drawn)
 
 
 def evaluate_several(

@@ -34,6 +34,7 @@ __all__ = [
     "keyed",
     "names",
     "part_options",
+    "valued",
 ]
 
 Data: TypeAlias = Annotated[
@@ -125,17 +126,28 @@ def part_options(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
     ConfigError
         If an entry has no part, option or value, or the value is no YAML.
     """
-    import yaml
-
     found: dict[str, dict[str, Any]] = {}
     for name, text in keyed("option", given).items():
         part, _, option = name.partition(".")
         if not part or not option:
             raise ConfigError(f"option {name!r} is not PART.OPTION, as in lightgbm.leaves=31; see `plait list`")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"option {name!r}: the value {text!r} cannot be read; quote it") from None
-        plain = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+e[-+]?[0-9]+", text)  # 1e-3 is text to YAML 1.1
-        found.setdefault(part, {})[option] = float(text) if plain else value
+        found.setdefault(part, {})[option] = valued(f"option {name!r}", text)
     return found
+
+
+def valued(what: str, text: str) -> Any:
+    """A value that is written as YAML.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{what}: the value {text!r} cannot be read; quote it") from None
+    plain = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+e[-+]?[0-9]+", text)  # 1e-3 is text to YAML 1.1
+    return float(text) if plain else value
