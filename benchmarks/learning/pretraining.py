@@ -62,8 +62,8 @@ def run(seed: int) -> Report:
         figures += few_labels("LendingClub", lending_of, seed, LESS)
         figures += few_labels("MAEC, 7 days", calls_of, seed, LESS)
         notes.append(
-            f"LendingClub and MAEC (the first {SENTENCES['max_items']} sentences, past volatilities) are pretrained on for "
-            f"{LESS['epochs']} epochs"
+            f"LendingClub and MAEC (its first {SENTENCES['max_items']} sentences, and past volatilities) are pretrained "
+            f"on for {LESS['epochs']} epochs"
         )
     else:
         notes.append("LendingClub and MAEC were not asked: name their folder (PLAIT_DATA)")
