@@ -62,7 +62,7 @@ def run(seed: int) -> Report:
         figures += few_labels("LendingClub", lending_of, seed, LESS)
         figures += few_labels("MAEC, 7 days", calls_of, seed, LESS)
         notes.append(
-            f"LendingClub and MAEC (its first {SENTENCES['max_items']} sentences, and past volatilities) are pretrained "
+            f"LendingClub and MAEC (its first {SENTENCES['max_items']} sentences, past volatilities) are pretrained "
             f"on for {LESS['epochs']} epochs"
         )
     else:
