@@ -12,6 +12,9 @@ import pytest
 
 from plait.cli import stream
 from plait.data.read import read
+from plait.report import run as reported
+from plait.report.sections.reproduction import command
+from plait.report.sections.splits import section
 
 ROWS = 400
 FIT = ("--target", "late", "--time", "day", "--fusion", "early", "--jobs", 1, "--option", "lightgbm.trees=8")
@@ -75,3 +78,20 @@ def test_what_cannot_be_streamed_ends_with_one_line(run: Run, asked: tuple[str, 
     ended = run(*asked)
     assert ended.code == 2
     assert said in ended.err.splitlines()[-1]
+
+
+def test_a_report_looks_at_some_rows_of_either_side(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("fit", "rows", *FIT, "--stream", "-o", "told", "--json").code == 0
+    whole = reported.Run.read(Path("told"), reported.Asked())
+    assert whole.evaluation["roc_auc"].value == whole.record["metrics"][0]["value"]
+    monkeypatch.setattr(reported, "SEEN", 30)
+    some = reported.Run.read(Path("told"), reported.Asked())
+    assert (some.counts, some.left_out) == ((300, 100), 0)
+    for ours, theirs in ((some.train, whole.train), (some.test, whole.test)):
+        assert len(ours) == 30
+        pd.testing.assert_frame_equal(ours, theirs.loc[ours.index])
+    said = str(section(some))
+    assert "300" in said
+    assert "looks at 30 of those fitted on and 30 of those held out" in said
+    assert "looks at" not in str(section(whole))
+    assert "--stream" in command(some)

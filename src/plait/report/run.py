@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from plait.data.findings import Finding
     from plait.data.quality import Inspection
     from plait.data.schema import Schema
+    from plait.data.stream import Stream
     from plait.estimators import Classifier, Regressor
     from plait.estimators.judged import Judged
     from plait.explain.explanation import Explanation
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Run"]
 
 SOME, STRESSED, ATTACKED = 500, 150, 1_000  # rows
+SEEN = 50_000  # rows of either side that are looked at where rows were streamed
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,13 @@ class Run:
     `record` is its ``run.json``; `division` holds the rows on both sides of the split; `say` speaks the language
     that was asked for. Where `costs` are set (and `amounts` of the rows held out), decisions are judged by them.
     Everything that takes work is done on first use, and once.
+
+    Of rows that were streamed, `division` holds at most `SEEN` a side, drawn at random; `counts` are those that there
+    were to fit and to judge, `left_out` those that the split left out.
     """
 
     words: str | None = None  # a package with further words
+    left_out: int = 0
 
     def __init__(
         self,
@@ -110,6 +116,7 @@ class Run:
         from plait.data.asof import sides
         from plait.data.division import divide
         from plait.data.read import read
+        from plait.data.stream import Stream
         from plait.estimators import load_one
 
         record = _record(folder)
@@ -118,7 +125,7 @@ class Run:
         _check_content(path, data["sha256"], "the data", "--data FILE")
         model = load_one(folder / ("model.plait" if record.get("accepted", True) else "refused.plait"))
         schema = model.schema_
-        frame = read(path, **data["read"])
+        frame = Stream.open(path) if data.get("streamed") else read(path, **data["read"])
         moved = asked.data is not None
         if data["folder"] is not None and not moved:
             if Path(data["folder"]).is_dir():
@@ -145,7 +152,10 @@ class Run:
                 f"{folder}: the rows divide otherwise than in the run, so none would be known to be unseen; "
                 f"fit it again with this version of plait"
             )
-        return cls(folder, record, model, division, tables, asked)
+        seed = record["configuration"]["random_state"]
+        found = cls(folder, record, model, _in_memory(division, seed), tables, asked)
+        found.left_out = len(frame) - sum(found.counts)
+        return found
 
     # What it is about
 
@@ -168,6 +178,12 @@ class Run:
     @property
     def test(self) -> pd.DataFrame | None:
         return self.division.test
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Rows that were fitted on, and rows held out."""
+        data = self.record["data"]
+        return int(data["rows"] - data["test_rows"]), int(data["test_rows"])
 
     @property
     def seed(self) -> int:
@@ -347,6 +363,21 @@ class Run:
     def progress(self, stage: str, done: int, total: int) -> None:
         """Tell what is being done."""
         self.asked.progress(Progress(stage, done, total))
+
+
+def _in_memory(division: Division[pd.DataFrame | Stream], seed: int) -> Division[pd.DataFrame]:
+    """The division itself; of streamed rows at most `SEEN` a side, under the labels that they have among all."""
+    from plait.data.division import Division
+    from plait.data.stream import Stream
+
+    def looked_at(rows: pd.DataFrame | Stream) -> pd.DataFrame:
+        if not isinstance(rows, Stream):
+            return rows
+        some = rows.take(rows.drawn(SEEN, np.random.default_rng(seed)))
+        return some.frame().set_index(some.index)
+
+    test = None if division.test is None else looked_at(division.test)
+    return Division(looked_at(division.train), test, division.kind)
 
 
 def _record(folder: Path) -> dict[str, Any]:

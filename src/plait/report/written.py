@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data.files import replacing
 from plait.data.read import digest
+from plait.data.stream import Stream
 from plait.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def run_record(
             "folder": division.train.attrs.get("folder"),
             "from_run": os.path.relpath(data, output),
             "read": division.train.attrs["read"],
+            "streamed": isinstance(division.train, Stream),
             "sides": {s.name: {"path": s.path, "sha256": s.path and digest(s.path)} for s in schema.sides},
         },
         "task": "classification" if hasattr(estimator, "classes_") else "regression",

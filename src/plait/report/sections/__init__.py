@@ -70,7 +70,7 @@ def write(run: Run) -> tuple[Section, ...]:
 def heading(run: Run) -> tuple[str, str, str]:
     """What stands above the title of the page, the title, and what stands below."""
     plan, versions = run.record["plan"], run.record["versions"]
-    told = {"sources": len(run.schema.sources), "rows": count(len(run.train)), "version": versions["plait"]}
+    told = {"sources": len(run.schema.sources), "rows": count(run.counts[0]), "version": versions["plait"]}
     return (
         run.say("page.kicker", folder=run.folder.resolve().name),
         run.say("page.title", target=run.target),

@@ -23,6 +23,8 @@ def command(run: Run) -> str:
         words += ["--encoding", data["read"]["encoding"]]
     if data["read"]["mask"]:
         words.append("--mask-personal")
+    if data.get("streamed"):
+        words.append("--stream")
     if record.get("calibration"):
         words += ["--calibrate", record["calibration"]["method"]]
     words += ["-o", f"{run.folder}-again"]

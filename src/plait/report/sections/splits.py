@@ -6,7 +6,7 @@ import numpy as np
 
 from plait.report.charts import drawn, timeline
 from plait.report.numbers import count, number, percent
-from plait.report.page import Block, Facts, Section, Table
+from plait.report.page import Block, Facts, Notice, Section, Table
 from plait.report.run import Run
 
 __all__ = ["section"]
@@ -19,16 +19,18 @@ def section(run: Run) -> Section:
     title = say("splits.title")
     if run.test is None:
         return Section.absent("splits", title, say("splits.none"))
-    left_out = run.record["data"]["rows"] - len(run.train) - len(run.test)
+    fitted, held = run.counts
     blocks: list[Block] = [
         Facts(
             (
-                (say("splits.fit"), count(len(run.train)), _share(run, "train")),
-                (say("splits.judge"), count(len(run.test)), _share(run, "test")),
-                (say("splits.left_out"), count(left_out), say("splits.left_out_why") if left_out else ""),
+                (say("splits.fit"), count(fitted), _share(run, "train")),
+                (say("splits.judge"), count(held), _share(run, "test")),
+                (say("splits.left_out"), count(run.left_out), say("splits.left_out_why") if run.left_out else ""),
             )
         )
     ]
+    if (seen := (len(run.train), len(run.test))) != run.counts:
+        blocks.append(Notice(say("splits.some", fit=count(seen[0]), judge=count(seen[1]))))
     if run.moments is not None:
         blocks += _in_time(run)
     return Section.of("splits", title, blocks, say(f"splits.{kind}", time=run.schema.time, group=run.schema.group))

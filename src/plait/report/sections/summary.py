@@ -38,7 +38,7 @@ def section(run: Run, others: Sequence[Section]) -> Section:
 
 def _lines(run: Run) -> list[str]:
     say, sources = run.say, run.schema.sources
-    what = {"target": run.target, "rows": count(len(run.train))}
+    what = {"target": run.target, "rows": count(run.counts[0])}
     if run.positive is not None:
         does = say("summary.binary", positive=run.positive, **what)
     elif run.classifies:
@@ -50,7 +50,7 @@ def _lines(run: Run) -> list[str]:
     lines = [does, say("summary.sources", count=len(sources), names=names)]
     if run.test is None:
         return [*lines, say("metrics.none")]
-    lines.append(say(f"summary.split_{run.division.kind}", rows=count(len(run.test))))
+    lines.append(say(f"summary.split_{run.division.kind}", rows=count(run.counts[1])))
     return [*lines, _good(run), *_beside(run)]
 
 
