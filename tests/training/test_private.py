@@ -88,6 +88,23 @@ def test_rows_are_drawn_one_by_one() -> None:
     assert np.std(sizes) == pytest.approx(np.sqrt(200 * 0.1 * 0.9), rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("head", "weights", "said"),
+    [
+        ("binary", None, "weights='gradient' go by losses of rows, .* give weights='equal'"),
+        ("binary", "uncertainty", "weights='uncertainty' go by losses of rows"),
+        ("ranking", "equal", "a ranking compares rows"),
+    ],
+)
+def test_what_would_tell_of_rows_or_needs_several_is_refused(head: str, weights: str | None, said: str) -> None:
+    frame, target = made()
+    options = {"parallel": {"epochs": 1, "epsilon": 4.0}}
+    with pytest.raises(ConfigError, match=said):
+        plait.MultiTask({"y": head}, weights=weights, fusion="parallel", options=options, n_jobs=1).fit(
+            frame, {"y": target}
+        )
+
+
 def test_mistakes_are_told() -> None:
     with pytest.raises(ConfigError, match="epsilon=-1"):
         fitted(-1.0)

@@ -32,7 +32,7 @@ from plait.contracts import (
 from plait.errors import ArtifactError, ConfigError
 from plait.evidence import Evidence, Fitted, View, whole
 from plait.training.masking import USUAL, masking_of
-from plait.training.private import Privacy
+from plait.training.private import Privacy, check_private
 from plait.training.schedule import Named, Pace, TrainConfig
 
 if TYPE_CHECKING:
@@ -228,6 +228,8 @@ class NeuralFusion(Schedule, ABC):
         ------
         PlaitError
             If the loss stops being finite.
+        ConfigError
+            If options do not fit the head, or ask for a base where there is none.
         """
         from plait.training.fitting import trained
         from plait.training.history import Judge
@@ -236,6 +238,8 @@ class NeuralFusion(Schedule, ABC):
         context, head = evidence.everyone, evidence.head
         if context.job.base is None and (self.frozen or self.base_rate != 1.0):
             raise ConfigError(f"{self.name}: frozen and base_rate say nothing without a pretrained base; give one")
+        if self.epsilon is not None:
+            check_private(head)
         everything = np.arange(len(context))
         judged = self.holdout and self.epsilon is None
         fit_rows, judge_rows = evidence.holdout(self.holdout) if judged else (everything, everything[:0])

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from plait.contracts import Comparing, Composite, Head
 from plait.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Noise", "Privacy", "Spent", "draws", "noisy_gradients"]
+__all__ = ["Noise", "Privacy", "Spent", "check_private", "draws", "noisy_gradients"]
 
 ORDERS = [*(1 + x / 10 for x in range(1, 100)), *range(11, 64), *range(64, 1025, 32)]  # of Renyi divergences
 
@@ -96,6 +97,24 @@ class Noise:
         accountant.history = [(self.multiplier, self.rate, steps)]
         epsilon = float(accountant.get_epsilon(self.delta, alphas=ORDERS)) if steps else 0.0
         return Spent(epsilon, self.delta, self.multiplier, self.promise.clip, self.rate, steps)
+
+
+def check_private(head: Head) -> None:
+    """Check that a head's loss can be that of single rows, and weighs them by nothing that rows tell without noise.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, or does not.
+    """
+    if isinstance(head, Composite) and head.weights in ("gradient", "uncertainty"):
+        raise ConfigError(
+            f"weights={head.weights!r} go by losses of rows, which a private training (epsilon) must not tell; give "
+            "weights='equal', or numbers by target"
+        )
+    members = head.members.values() if isinstance(head, Composite) else [head]
+    if wrong := [member.name for member in members if isinstance(member, Comparing)]:
+        raise ConfigError(f"a {wrong[0]} compares rows, and a private training (epsilon) reads them one by one")
 
 
 def _opacus() -> Any:
