@@ -152,6 +152,13 @@ def test_every_room_is_pretrained(name):
     assert told.item() == 0.0
 
 
+@pytest.mark.parametrize("columns", [["income", "amount"], ["purpose", "region"]])
+def test_a_table_of_one_kind_of_columns_is_pretrained_on(rows, columns):
+    """Warnings are errors here: torch warns of layers without outputs."""
+    base = pretrain(rows[columns], options=TINY, n_jobs=1)
+    assert np.isfinite(base.record["losses"]).all()
+
+
 @pytest.mark.parametrize("name", registry.names("modalities"))
 def test_what_encoders_hide_is_asked_for_and_not_shown(name):
     room, inputs = _inputs(name)

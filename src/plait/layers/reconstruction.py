@@ -109,8 +109,9 @@ class CellsAgain(nn.Module):
         super().__init__()
         self.numbers, self.levels = numbers, tuple(levels)
         self.row = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU())
-        self.density = nn.Linear(2 * width, 2 * numbers)
-        self.codes = nn.Linear(2 * width, sum(levels))
+        # torch warns of layers without outputs; the one that a table of one kind of columns has is not read
+        self.density = nn.Linear(2 * width, max(1, 2 * numbers))
+        self.codes = nn.Linear(2 * width, max(1, sum(levels)))
 
     def hide(self, tensors: Mapping[str, torch.Tensor], share: float, shown: float) -> Asked:
         """The tensors without the hidden cells, and what telling each cell counts (``B x C``)."""
@@ -123,7 +124,7 @@ class CellsAgain(nn.Module):
         self, pooled_BD: torch.Tensor, tensors: Mapping[str, torch.Tensor], asked_BC: torch.Tensor
     ) -> torch.Tensor:
         row_BD = self.row(pooled_BD)
-        told_BC2 = self.density(row_BD).view(len(row_BD), self.numbers, 2)
+        told_BC2 = self.density(row_BD)[:, : 2 * self.numbers].view(len(row_BD), self.numbers, 2)
         losses = [density(tensors["numbers"], told_BC2)]
         for column, logits_BL in enumerate(self.codes(row_BD).split(self.levels, dim=1) if self.levels else ()):
             losses.append(F.cross_entropy(logits_BL, tensors["codes"][:, column], reduction="none")[:, None])
