@@ -42,7 +42,7 @@ with cluster.session(2):
     except PlaitError as error:
         Path("error.txt").write_text(f"{type(error).__name__}: {error}")
     trees.fit(X, y).save("trees.plait")
-    cluster.predict("trees.plait", "rows.parquet", "predicted", workers=2)
+    cluster.predict("trees.plait", "many", "predicted", workers=2)
     tune(trees, X, y, trials=4, folder=".", spread=cluster.Tasks(2)).estimator.save("tuned.plait")
 """
 
@@ -53,6 +53,9 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("cluster")
     rows = plait.samples.loans(n=200, seed=0).drop(columns="letter")
     rows.to_parquet(place / "rows.parquet")
+    (place / "many").mkdir()
+    rows[:120].to_parquet(place / "many" / "0.parquet", row_group_size=16)
+    rows[120:].to_parquet(place / "many" / "1.parquet", row_group_size=7)
     told = {**os.environ, "OMP_NUM_THREADS": "1"}
     told.pop("RAY_ADDRESS", None)
     command = [sys.executable, "-c", WORK]

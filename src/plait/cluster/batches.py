@@ -1,25 +1,24 @@
-"""Predictions of many rows: Ray Data streams Parquet files through processes that hold the model."""
+"""Predictions of many rows: Ray Data deals the row groups of Parquet files to processes that hold the model."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from plait.cluster.session import session
-from plait.contracts import Side
+from plait.contracts import Array, Side
 from plait.data.files import made_folder
 from plait.data.read import files_of
+from plait.data.stream import Stream
 from plait.errors import ConfigError, DataError, PlaitError
+from plait.estimators.streams import check_rows, predict_stream
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["ROWS", "predict"]
-
-ROWS = 8_192  # rows that a process predicts at once
+__all__ = ["predict"]
 
 
 def predict(
@@ -33,10 +32,11 @@ def predict(
 ) -> int:
     """Predict Parquet files into a folder of Parquet files; the number of rows.
 
-    Files of `output`, in the order of their names, hold the rows in the order of the data (`plait.estimators.answers`).
-    Neither the data nor the predictions are ever in memory as a whole. What is said of a row is what `predict` of the
-    saved model says of it: bitwise with classical parts, up to rounding of 32-bit numbers with networks, which read
-    rows of like length together.
+    Each row group of the data becomes a file of `output`, whole or not at all; in the order of their names, the files
+    hold the rows in the order of the data (`plait.estimators.answers`). Neither the data nor the predictions are ever
+    in memory as a whole, and rows do not travel: every process reads and writes its own. What is said of a row is what
+    `predict` of the saved model says of it: bitwise with classical parts, up to rounding of 32-bit numbers with
+    networks, which read rows of like length together.
 
     Parameters
     ----------
@@ -60,55 +60,48 @@ def predict(
     place = made_folder(output).absolute()
     if any(place.iterdir()):
         raise DataError(f"the folder {str(output)!r} is not empty; name a new one")
-    beside = str(Path(folder or parts[0].parent).absolute())
+    stream = Stream.open(data)
+    stream = replace(stream, groups=tuple(group for group in stream.groups if group.rows))
+    check_rows(stream)
+    stream.attrs["folder"] = str(Path(folder or parts[0].parent).absolute())
     with session(workers) as ray:
-        context = ray.data.DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
+        ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        rows = ray.data.read_parquet([str(part.absolute()) for part in parts])
-        said = rows.map_batches(
+        groups = ray.data.range(len(stream.groups), override_num_blocks=len(stream.groups))
+        said = groups.map_batches(
             _Answering,
-            fn_constructor_args=(str(Path(model).absolute()), dict(sides or {}), beside),
-            batch_size=ROWS,
-            batch_format="pyarrow",
+            fn_constructor_args=(Path(model).absolute(), stream, place, dict(sides or {})),
+            batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=1,
         )
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")  # few rows
-                said.write_parquet(str(place))
+                done = said.take_all()
         except ray.exceptions.RayError as error:
             raise _cause(error) from None
-    return _counted(place.glob("*.parquet"))
+    return sum(int(told["rows"]) for told in done)
 
 
 class _Answering:
-    """A process that holds the model."""
+    """A process that holds the model, and predicts row groups into files that are named by their place."""
 
-    def __init__(self, model: str, sides: Mapping[str, Side], folder: str) -> None:
+    def __init__(self, model: Path, stream: Stream, place: Path, sides: Mapping[str, Side]) -> None:
         from plait.estimators import load_predictor
 
         self.estimator = load_predictor(model)
-        self.sides, self.folder = sides, folder
+        self.stream, self.place, self.sides = stream, place, sides
 
-    def __call__(self, table: pa.Table) -> pa.Table:
-        import pyarrow as pa
+    def __call__(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        return {"rows": np.array([self._predicted(int(number)) for number in batch["id"]])}
 
-        from plait.data.frame import as_frame
-        from plait.estimators.answers import answers
-
-        frame = as_frame(table.to_pandas(date_as_object=False))
-        frame.attrs["folder"] = self.folder
-        said = self.estimator.prediction(frame, sides=self.sides)
-        return pa.Table.from_pandas(answers(self.estimator, frame, said, self.sides), preserve_index=False)
-
-
-def _counted(files: Iterable[Path]) -> int:
-    import pyarrow.parquet as pq
-
-    return sum(pq.read_metadata(file).num_rows for file in files)
+    def _predicted(self, number: int) -> int:
+        """Predict a row group; its rows."""
+        group = self.stream.groups[number]
+        own = replace(self.stream, groups=(group,))
+        predict_stream(self.estimator, own, self.place / f"{number:09d}.parquet", sides=self.sides)
+        return group.rows
 
 
 def _cause(error: BaseException) -> PlaitError:
