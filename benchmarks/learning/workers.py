@@ -86,11 +86,26 @@ def _losses(fit: dict[str, Any]) -> list[float]:
     return [*fit["losses"], *fit["judged"]]
 
 
+def _wait_for(file: Path, told: str) -> None:
+    """Until a fit has told something in a file.
+
+    Raises
+    ------
+    PlaitError
+        If it does not.
+    """
+    until = time.monotonic() + LIMIT
+    while not (file.exists() and told in file.read_text()):
+        if time.monotonic() > until:
+            raise PlaitError(f"after {LIMIT} s {file.name} does not tell {told}")
+        time.sleep(0.5)
+
+
 def _killed(folder: Path, seed: int) -> str:
     """What the first of two processes says, and how soon, after the second was killed with SIGKILL."""
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29571", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     usual = {**os.environ, **told, "OMP_NUM_THREADS": "1", "PLAIT_TEAM_TIMEOUT": "30"}
-    command = [*_plait(), *_asked(seed, epochs=200), "-o", "killed"]
+    command = [*_plait(), *_asked(seed, epochs=200), "--watch", "jsonl", "-o", "killed"]
     started = [
         subprocess.Popen(
             command, cwd=folder, env={**usual, "RANK": str(rank)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -98,7 +113,7 @@ def _killed(folder: Path, seed: int) -> str:
         for rank in range(2)
     ]
     try:
-        time.sleep(45)  # until they train: starting and reading takes less
+        _wait_for(folder / "killed" / "metrics.jsonl", '"stage": "train"')
         started[1].send_signal(signal.SIGKILL)
         since = time.monotonic()
         _, error = started[0].communicate(timeout=LIMIT)
