@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import plait
 from plait import samples
 
 
+@pytest.mark.slow
 def test_several_targets_are_tuned_together(run: Callable[..., Any], folder: Path) -> None:
     rows = samples.risks(n=200, seed=0)[["income", "amount", "issued_at", "default", "loss", "grade"]]
     rows.to_parquet(folder / "risks.parquet")
