@@ -63,6 +63,16 @@ def test_pictures_stand_apart_and_below_the_folder_whatever_targets_are_called(f
     assert len({path.parent for path in drawn}) == 3
 
 
+@pytest.mark.slow
+def test_targets_that_do_not_tell_when_to_stop_are_named(run, folder: Path):
+    frame = pd.read_csv(folder / "rows.csv").assign(day=pd.date_range("2024-01-01", periods=240))
+    frame.assign(loss=frame["loss"].where(frame.index < 120)).to_csv("late.csv", index=False)
+    network = ("--fusion", "parallel", "--option", "parallel.epochs=1", "--option", "parallel.width=4")
+    said = run("fit", "late.csv", *SEVERAL, "--time", "day", *network, "--jobs", "1", "-o", "late")
+    assert said.code == 0, said.err
+    assert "note: parallel: no row that tells when to stop has a label of loss\n" in said.err
+
+
 def test_a_dry_run_tells_the_time(run, folder: Path):
     assert run("fit", folder / "rows.csv", *SEVERAL, *FAST, "--dry-run", "--json").json["estimated_seconds"] > 0
 

@@ -49,6 +49,8 @@ def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> 
         if taken := told and told.get("base"):
             encoders = ", ".join(taken["encoders"]) or "none"
             screen.say(f"{name}: encoders of the base: {encoders}; its body {'too' if taken['body'] else 'not'}")
+        if unjudged := told and told.get("unjudged"):
+            screen.note(f"{name}: no row that tells when to stop has a label of {', '.join(unjudged)}")
         if alone := told and told.get("alone"):
             screen.heading(f"{name}: loss by each source alone")
             each = [(source, losses[0], losses[1], losses[told["best_epoch"]]) for source, losses in alone.items()]
