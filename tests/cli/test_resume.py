@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,56 @@ SMALL = ("--fusion", "early", "--learner", "linear")
 NETWORK = ("--fusion", "attention", "--option", "attention.epochs=2", "--option", "attention.width=8")
 OFTEN = (*COMMAND, *NETWORK, "--test", "0", "--checkpoint", "0s")
 
-# A fit in a process that kills itself at a rename, before it or right after it.
+# Fits, each in a process that kills itself at a rename: before it, right after it, or (0) at none. They are forks of a
+# process that has loaded the libraries, which takes longer than the fits.
 FRAGILE = """
-import os, signal, sys
-left, after = int(sys.argv[1]), sys.argv[2] == "after"
-rename = os.rename
-def fragile(*paths, **named):
-    global left
-    left -= "state-" in str(paths[-1])
-    if not after and not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    rename(*paths, **named)
-    if after and not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.rename = os.replace = fragile
+import json, os, signal, sys
+import torch._dynamo
+import plait.estimators, plait.report.curves, plait.report.written, plait.training.fitting
 from plait.cli import main
-main(sys.argv[3:])
+
+def fit(place, left, after, arguments):
+    signal.alarm(240)  # seconds after which it is ended
+    os.chdir(place)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    rename = os.rename
+    def fragile(*paths, **named):
+        nonlocal left
+        left -= "state-" in str(paths[-1])
+        if not after and not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(*paths, **named)
+        if after and not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+    if left:
+        os.rename = os.replace = fragile
+    main(arguments)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        fit(*json.loads(line))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+Fits = Callable[..., int]  # where, at and after which rename it dies, and its arguments; how it left
+
+
+@pytest.fixture(scope="module")
+def fits() -> Iterator[Fits]:
+    """Fits in processes of their own."""
+    told = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", FRAGILE]
+    with subprocess.Popen(command, env=told, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        ask, answer = server.stdin, server.stdout
+
+        def fit(place: Path, arguments: tuple[str, ...], at: int = 0, when: str = "before") -> int:
+            ask.write(json.dumps([str(place), at, when == "after", arguments]) + "\n")
+            ask.flush()
+            return int(answer.readline())
+
+        yield fit
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +89,11 @@ def folder(tmp_path: Path, loans: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, loans: Path) -> str:
-    """The network of a fit that nobody kills, in a process of its own as those that are killed."""
+def whole(tmp_path_factory: pytest.TempPathFactory, loans: Path, fits: Fits) -> str:
+    """The network of a fit that nobody kills."""
     place = tmp_path_factory.mktemp("whole")
     shutil.copy(loans, place)
-    command = [sys.executable, "-m", "plait", *OFTEN]
-    subprocess.run(command, cwd=place, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=240, check=True)
+    assert fits(place, OFTEN) == 0
     return model(place)
 
 
@@ -72,17 +105,9 @@ def model(folder: Path) -> str:
     return fingerprint(State(state.version, values, state.arrays, state.texts, state.parts))
 
 
-def cut(folder: Path, *arguments: str, at: int = 5, when: str = "before") -> None:
+def cut(fits: Fits, folder: Path, *arguments: str, at: int = 5, when: str = "before") -> None:
     """A fit that is killed while it writes a checkpoint."""
-    ended = subprocess.run(
-        [sys.executable, "-c", FRAGILE, str(at), when, *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        timeout=240,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert fits(folder, arguments, at, when) == -signal.SIGKILL
     assert (folder / "run" / ".checkpoints" / "job.json").exists()
     assert not (folder / "run" / "model.plait").exists()
 
@@ -175,19 +200,19 @@ def test_a_loss_that_is_not_finite_is_one_line_with_the_rows(run: Callable[..., 
 @pytest.mark.slow
 @pytest.mark.parametrize(("at", "when"), [(2, "before"), (6, "before"), (7, "after")])
 def test_a_fit_that_is_killed_while_it_writes_goes_on(
-    at: int, when: str, run: Callable[..., Any], folder: Path, whole: str
+    at: int, when: str, run: Callable[..., Any], folder: Path, fits: Fits, whole: str
 ) -> None:
-    cut(folder, *OFTEN, at=at, when=when)
-    cut(folder, *OFTEN, "--resume", at=2, when=when)  # and once more
+    cut(fits, folder, *OFTEN, at=at, when=when)
+    cut(fits, folder, *OFTEN, "--resume", at=2, when=when)  # and once more
     assert run(*OFTEN, "--resume").code == 0
     assert model(folder) == whole
 
 
 @pytest.mark.slow
 def test_of_a_damaged_checkpoint_the_one_before_is_gone_on_from(
-    run: Callable[..., Any], folder: Path, whole: str
+    run: Callable[..., Any], folder: Path, fits: Fits, whole: str
 ) -> None:
-    cut(folder, *OFTEN, at=9, when="after")
+    cut(fits, folder, *OFTEN, at=9, when="after")
     newest = max((folder / "run" / ".checkpoints").rglob("state-*"), key=lambda path: path.stat().st_mtime_ns)
     held = (newest / "arrays.safetensors").read_bytes()
     (newest / "arrays.safetensors").write_bytes(held[: len(held) // 2])
