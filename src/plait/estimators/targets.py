@@ -37,7 +37,7 @@ def as_target(y: object) -> Array:
 
 def in_rows(weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Weights as rows: those above 0 have a mean of 1, so that half a row more is half a row whatever their unit."""
-    return weight / weight[weight > 0].mean()
+    return weight / float(weight[weight > 0].mean())
 
 
 @contextmanager
