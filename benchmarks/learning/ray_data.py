@@ -162,7 +162,7 @@ def run(seed: int, rows: int = ROWS) -> Report:
             Measured("largest peak of a worker", max(workers, default=None), unit="MB"),
         ),
         notes=(
-            f"{len(os.sched_getaffinity(0))} cores in all; a worker is a process of Ray with one thread",
+            f"{len(os.sched_getaffinity(0))} cores in all; a worker is a process of one thread, and its start counts",
             f"peaks of the other processes of the cluster, MB: { {name: max(each) for name, each in rest.items()} }",
         ),
     )
