@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import plait
 from plait.data.samples import loans
+from plait.data.schema import ColumnSpec
 from plait.errors import ConfigError, SchemaError
 from plait.layers.seeded import reproducible
 from plait.network import build
@@ -84,6 +87,18 @@ def test_sources_that_the_base_does_not_know_are_fitted_as_usual(rows, base):
     assert sorted(model.record_["base"]["rooms"]) == ["letter", "table"]
     assert "note" in model.model_.rooms
     assert sorted(model.record_["training"]["attention"]["base"]["encoders"]) == ["letter", "table"]
+
+
+def test_weights_that_read_through_another_room_are_left(rows, base):
+    wide = [
+        replace(spec, options={"lowercase": False}) if spec.name == "letter" else spec
+        for spec in base.schema.columns
+        if spec.name != "default"
+    ]
+    schema = replace(base.schema, columns=(*wide, ColumnSpec("default", "target")))
+    model = fitted(rows, base, schema=schema, time=None)
+    assert model.record_["base"]["rooms"] == ["table", "balance"]
+    assert sorted(model.record_["training"]["attention"]["base"]["encoders"]) == ["balance", "table"]
 
 
 def test_classical_fusions_take_the_rooms(rows, base):

@@ -184,10 +184,7 @@ class Base:
         values = {
             "fusion": self.fusion.name,
             "width": self.fusion.width,
-            "sources": {
-                s.name: {"modality": s.modality, "columns": list(s.columns), "place": places[s.name]}
-                for s in self.sources
-            },
+            "sources": {source.name: {"place": places[source.name]} for source in self.sources},
         }
         return State(1, values, {name: value.numpy().copy() for name, value in self.network.state_dict().items()})
 

@@ -58,7 +58,7 @@ def trained(
         network = build(rooms, evidence.head, fusion.body, fusion.width)
     began: dict[str, Json] = {"base": None, "sweep": None}
     if own.job.base is not None:
-        began["base"] = start(network, rooms, own.job.base, fusion.base_rate)
+        began["base"] = start(network, own.job.known, own.job.base, fusion.base_rate)
     objective = objective_of(evidence.head)
     if fusion.learning_rate == "find":
         sweep = find(network, feed, objective, config, report=own.report, seed=own.seed, threads=own.threads)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Array, Json, Modality, Source, State
+from plait.contracts import Array, Json, State
 from plait.errors import ConfigError
 from plait.network import Network
 
@@ -18,7 +18,7 @@ __all__ = ["start", "still"]
 TAKEN = "taken_from_base"
 
 
-def start(network: Network, rooms: Mapping[str, Modality], base: State, share: float) -> dict[str, Json]:
+def start(network: Network, taken: Collection[str], base: State, share: float) -> dict[str, Json]:
     """Give an untrained network the weights of a base wherever they fit; its head stays untrained.
 
     Encoders and the marks of their sources are taken by source, the body whole where all of its weights have the same
@@ -26,6 +26,8 @@ def start(network: Network, rooms: Mapping[str, Modality], base: State, share: f
 
     Parameters
     ----------
+    taken
+        Sources whose rooms are the base's own: what another room reads, its weights do not mean.
     base
         `plait.pretraining.Base.state`: weights by name, and where each source's encoder stands.
 
@@ -40,7 +42,7 @@ def start(network: Network, rooms: Mapping[str, Modality], base: State, share: f
         If the base knows sources of this network, but none of its weights fit.
     """
     known = base.values["sources"]
-    common = [name for name, room in rooms.items() if _same(room.source, known.get(name))]
+    common = [name for name in network.places if name in taken]
     encoders = []
     for name in common:
         encoder = network.encoders[network.places[name]]
@@ -74,10 +76,6 @@ def still(network: Network) -> Iterator[None]:
     finally:
         for weight in learned:
             weight.requires_grad_(True)
-
-
-def _same(source: Source, known: Json | None) -> bool:
-    return known is not None and known["modality"] == source.modality and known["columns"] == list(source.columns)
 
 
 def _take(module: nn.Module, arrays: Mapping[str, Array], prefix: str, share: float) -> bool:
