@@ -39,7 +39,7 @@ class Pretraining:
     shown: float = 0.5
     absent: float = 0.15
     contrast: float = 0.1
-    passes: float = 2.0
+    passes: float = 6.0
 
     def __post_init__(self) -> None:
         rules = {
