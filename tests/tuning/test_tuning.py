@@ -47,8 +47,6 @@ def test_declared_spaces_are_of_options_that_the_part_takes_with_the_default_ins
 def test_a_search_that_goes_on_after_a_stop_is_the_one_that_never_stopped(rows, tmp_path):
     X, y = rows
     folders = [tmp_path / name for name in "ab"]
-    for folder in folders:
-        folder.mkdir()
     whole = tune(linear(), X, y, trials=11, folder=folders[0])
     tune(linear(), X, y, trials=4, folder=folders[1])
     again = tune(linear(), X, y, trials=11, folder=folders[1], resume=True)
@@ -57,8 +55,9 @@ def test_a_search_that_goes_on_after_a_stop_is_the_one_that_never_stopped(rows, 
     np.testing.assert_array_equal(again.estimator.predict_proba(X), whole.estimator.predict_proba(X))
     with pytest.raises(DataError, match="holds trials already"):
         tune(linear(), X, y, trials=11, folder=folders[0])
-    with pytest.raises(DataError, match="other data, options or space"):
-        tune(linear(), X.assign(a=0.0), y, trials=11, folder=folders[0], resume=True)
+    for other in ((X.assign(a=0.0), y), (X, 1 - y), (X, y, np.ones(len(X)))):
+        with pytest.raises(DataError, match="other data, options or space"):
+            tune(linear(), *other, trials=11, folder=folders[0], resume=True)
 
 
 def test_the_best_trial_is_fitted_on_all_rows_beside_the_default(rows):

@@ -143,7 +143,6 @@ class _Search:
 
     def run(self, screen: Screen, output: Path) -> Tuned[Any]:
         from plait.cli.rows import weight_of
-        from plait.data.files import made_folder
         from plait.tuning import tune as search
 
         rows, train = self.rows, self.rows.division.train
@@ -158,7 +157,7 @@ class _Search:
                 trials=self.trials,
                 budget=self.budget,
                 sides=rows.sides,
-                folder=made_folder(output),
+                folder=output,
                 resume=self.resume,
                 spread=spread,
                 report=progress,

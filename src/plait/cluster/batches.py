@@ -57,14 +57,15 @@ def predict(
     parts, kind = files_of(data)
     if kind != "parquet":
         raise ConfigError(f"{str(data)!r}: predictions on a cluster read Parquet; write the rows as such")
-    place = made_folder(output).absolute()
-    if any(place.iterdir()):
+    place = Path(output).absolute()
+    if place.is_dir() and any(place.iterdir()):
         raise DataError(f"the folder {str(output)!r} is not empty; name a new one")
     stream = Stream.open(data)
     stream = replace(stream, groups=tuple(group for group in stream.groups if group.rows))
     check_rows(stream)
     stream.attrs["folder"] = str(Path(folder or parts[0].parent).absolute())
     with session(workers) as ray:
+        made_folder(place)
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         groups = ray.data.range(len(stream.groups), override_num_blocks=len(stream.groups))

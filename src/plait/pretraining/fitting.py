@@ -126,9 +126,10 @@ def check_options(fusion: str, options: Mapping[str, Mapping[str, Json]]) -> tup
         if part not in (fusion, Pretraining.name):
             raise unknown("part in options", part, (fusion, Pretraining.name))
     own: dict[str, Any] = dict(options.get(Pretraining.name, {}))
+    known = [field.name for field in fields(Pretraining)]
     for option in own:
-        if option not in Pretraining.__dataclass_fields__:
-            raise unknown("option of pretraining", option, Pretraining.__dataclass_fields__)
+        if option not in known:
+            raise unknown("option of pretraining", option, known)
     made = registry.make("fusions", fusion, options.get(fusion, {}))
     if not isinstance(made, NeuralFusion):
         raise ConfigError(f"fusion {fusion!r} has no network of its own to pretrain; attention has one")

@@ -16,6 +16,7 @@ from plait.classical.options import count
 from plait.contracts import Json, Progress, Side, Space, unheard
 from plait.data.frame import as_frame
 from plait.data.read import digest
+from plait.data.schema import Schema
 from plait.errors import ConfigError, PlaitError
 from plait.estimators.classifier import Classifier
 from plait.estimators.multitask import MultiTask
@@ -150,7 +151,8 @@ def tune(
     searched = space_of(estimator.fusion, estimator.learner) if space is None else dict(space)
     check_space(searched)
     own: dict[str, Mapping[str, Json]] = dict(estimator.options or {})
-    study = Study(searched, _seed(estimator), _told(estimator, X, y), None if folder is None else Path(folder), resume)
+    told = _told(estimator, X, y, sample_weight)
+    study = Study(searched, _seed(estimator), told, None if folder is None else Path(folder), resume)
     report(Progress("the default", 0, trials))
     default = clone(estimator).fit(X, y, sample_weight, sides=sides)
     splits = Splits(default.model_.training_rows(), estimator.fusion, estimator.learner)
@@ -163,19 +165,19 @@ def tune(
         if until is not None and monotonic() > until and len(done) < trials:
             stopped = "budget"
             break
-    told = study.trials()
-    finished = [trial for trial in told if trial.ended == "finished" and trial.loss is not None]
+    ended = study.trials()
+    finished = [trial for trial in ended if trial.ended == "finished" and trial.loss is not None]
     if not finished:
-        raise PlaitError(f"all {len(told)} trials failed, the first because: {told[0].why}")
+        raise PlaitError(f"all {len(ended)} trials failed, the first because: {ended[0].why}")
     best_trial = min(finished, key=lambda trial: trial.loss or 0.0)
     loss = float(best_trial.loss or 0.0)
     options, tuned = {}, default
     if loss < base:
         options = by_part(best_trial.values)
-        report(Progress("the best, on all rows", len(told), trials, loss))
+        report(Progress("the best, on all rows", len(ended), trials, loss))
         tuned = clone(estimator).set_params(options=_merged(own, options)).fit(X, y, sample_weight, sides=sides)
     found = study.importance()
-    return Tuned(tuned, default, options, min(loss, base), base, told, found, searched, splits.rows, stopped)
+    return Tuned(tuned, default, options, min(loss, base), base, ended, found, searched, splits.rows, stopped)
 
 
 def _search(
@@ -235,17 +237,21 @@ def _seed(estimator: Estimating) -> int:
     return int(state) if isinstance(state, int) else 0
 
 
-def _told(estimator: Estimating, X: object, y: object) -> dict[str, Json]:
+def _told(estimator: Estimating, X: object, y: object, weight: object) -> dict[str, Json]:
     """What losses depend on, beside the space."""
-    options = estimator.options or {}
+    options, schema = estimator.options or {}, estimator.schema
+    read = schema if schema is None or isinstance(schema, Schema) else Schema.read(Path(schema))
     asked = {"targets": estimator.targets, "weights": estimator.weights} if isinstance(estimator, MultiTask) else {}
     return {
         **asked,
         "fusion": estimator.fusion,
         "learner": estimator.learner,
         "options": {part: dict(own) for part, own in options.items()},
+        "schema": None if read is None else read.to_json(),
+        "roles": [estimator.time, estimator.label_time, estimator.group],
         "rows": digest(as_frame(X)),
         "target": _digest_of(y),
+        "weight": _digest_of(weight),
         "seed": _seed(estimator),
     }
 

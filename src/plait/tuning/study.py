@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from plait.contracts import Between, Json, Space
+from plait.data.files import made_folder
 from plait.errors import DataError, MissingExtraError
 
 __all__ = ["JOURNAL", "Study", "Trial", "by_part", "check_journal"]
@@ -79,7 +80,7 @@ class Study:
         optuna = self._optuna
         storage = None
         if folder is not None:
-            journal = str(check_journal(folder, resume))
+            journal = str(check_journal(made_folder(folder), resume))
             storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(journal))
         pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP)
         study = optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
