@@ -96,7 +96,13 @@ def modules(package: Path) -> Iterator[Module]:
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).with_suffix("").parts
         source = path.read_text("utf-8")
-        yield Module(path, parts[:-1] if parts[-1] == "__init__" and parts[:-1] else parts, source, ast.parse(source))
+        yield Module(path, parts[:-1] if parts[-1] == "__init__" and parts[:-1] else parts, source, _tree(source))
+
+
+@cache
+def _tree(source: str) -> ast.Module:
+    """Parsed once for all rules, of which none changes it."""
+    return ast.parse(source)
 
 
 def imports(package: Path, module: Module) -> Iterator[Import]:

@@ -47,7 +47,6 @@ def early(kind: type[BaseEstimator] = plait.Classifier, learner: str = "linear",
         early(plait.Regressor, "linear"),
         early(plait.Classifier, "lightgbm", options=FEW_TREES),
         early(plait.Regressor, "lightgbm", options=FEW_TREES),
-        plait.Classifier(fusion="attention", n_jobs=1, options=SMALL_NETWORK),
     ],
     expected_failed_checks=lambda estimator: UNEQUAL,
 )
@@ -65,6 +64,7 @@ def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[BaseEsti
         plait.Classifier(n_jobs=1),
         plait.Regressor(n_jobs=1),
         plait.Classifier(fusion="late", learner="linear", n_jobs=1),
+        plait.Classifier(fusion="attention", n_jobs=1, options=SMALL_NETWORK),
         plait.Regressor(fusion="attention", n_jobs=1, options=SMALL_NETWORK),
     ],
     expected_failed_checks=lambda estimator: UNEQUAL,
@@ -93,6 +93,7 @@ def fitted(loans: pd.DataFrame, rows: pd.DataFrame) -> BaseEstimator:
     return early(time="issued_at").fit(rows, loans["default"])
 
 
+@pytest.mark.slow
 def test_grid_search_over_fusion_learner_and_options(loans: pd.DataFrame, rows: pd.DataFrame) -> None:
     grid = [
         {"fusion": ["early"], "learner": ["linear"], "options": [{"linear": {"strength": s}} for s in (1e-6, 0.1)]},

@@ -179,6 +179,7 @@ def test_options_of_parts_are_checked_when_fitted() -> None:
 # trading signals
 
 
+@pytest.mark.slow
 def test_a_random_split_makes_up_what_the_time_split_denies() -> None:
     """Prices without any memory: labels of the next 20 days overlap, which a random split takes for skill."""
     rng = np.random.default_rng(0)

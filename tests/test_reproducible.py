@@ -63,6 +63,7 @@ def check(tmp_path: Path, how: dict[str, Any], rows: int) -> None:
     assert values.tobytes() == np.load(second / "values.npy").tobytes() == np.load(first / "again.npy").tobytes()
 
 
+@pytest.mark.slow
 def test_a_process_more_changes_nothing(tmp_path: Path) -> None:
     check(tmp_path, KINDS["auto"], 400)
 

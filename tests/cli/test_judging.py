@@ -189,6 +189,7 @@ def test_a_single_class(run: Run, label: str) -> None:
     assert f"no target is {'yes' if label == 'no' else 'no'}" in said.out
 
 
+@pytest.mark.slow
 def test_ten_thousand_categories(run: Run) -> None:
     rows = made(10_000).assign(kind=[f"kind {i}" for i in range(10_000)])
     rows.to_csv("many.csv", index=False)

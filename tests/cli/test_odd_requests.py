@@ -136,6 +136,7 @@ def test_a_report_without_the_files_that_cells_name_is_refused(run: Run, folder:
     assert "the files that cells name lay in files, which is no folder now" in err
 
 
+@pytest.mark.slow
 def test_too_few_rows_held_out_leave_sections_out_and_no_markup_gets_in(run: Run, folder: Path) -> None:
     rows = pd.read_csv(folder / "two.csv").rename(columns={"age": "<b>age</b>", "default": "<img src=x>"})
     rows.to_csv(folder / "marked.csv", index=False)

@@ -227,6 +227,7 @@ def test_progress_and_history_tell_how_it_went():
     assert fitted.history["best_epoch"] == 1 + int(np.argmin(fitted.history["judged"]))
 
 
+@pytest.mark.slow
 def test_all_rows_may_train_and_the_rest_can_be_learned_again(test_rows):
     batches, raw = test_rows
     few = evidence(*made(600))

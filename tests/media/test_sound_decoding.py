@@ -263,6 +263,7 @@ print("survived", len(files))
 """
 
 
+@pytest.mark.slow
 def test_hostile_files_cost_little_memory():
     folder = __file__.rpartition("/")[0]
     done = subprocess.run([sys.executable, "-c", HOSTILE, folder], capture_output=True, text=True, check=False)

@@ -275,6 +275,7 @@ def test_gradients_reach_every_weight():
 # whole
 
 
+@pytest.mark.slow
 def test_a_network_hears_what_differs_and_comes_back_from_disk(tmp_path):
     import plait
 

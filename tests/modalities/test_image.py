@@ -517,6 +517,7 @@ def limited(folder: str) -> None:
     print(json.dumps({names[f.row] if f.row < len(names) else "url": f.reason for f in batch.faults}))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 def test_hostile_files_cost_a_fault_each(tmp_path):
     for name, data in bombs().items():

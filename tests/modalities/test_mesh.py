@@ -341,6 +341,7 @@ print("survived", len(files))
 """
 
 
+@pytest.mark.slow
 def test_hostile_files_cost_little_memory():
     pytest.importorskip("trimesh")
     folder = __file__.rpartition("/")[0]

@@ -374,6 +374,7 @@ def test_encoders_by_name(kind):
     assert all(p.grad is not None for p in encoder.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["attention", "early"])
 def test_a_model_comes_back_from_disk(tmp_path, fusion):
     frame = films(12, 1)

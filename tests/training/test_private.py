@@ -40,11 +40,13 @@ def test_what_was_spent_is_recorded_and_saved(tmp_path: object) -> None:
     assert np.array_equal(again.predict_proba(frame), model.predict_proba(frame))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_private_weights() -> None:
     frame, _ = made(10, 1)
     assert np.array_equal(fitted(4.0).predict_proba(frame), fitted(4.0).predict_proba(frame))
 
 
+@pytest.mark.slow
 def test_less_epsilon_is_more_noise() -> None:
     multipliers = [Noise.for_steps(Privacy(epsilon), 1000, 0.05, 100).multiplier for epsilon in (0.5, 2.0, 8.0)]
     assert multipliers[0] > multipliers[1] > multipliers[2] > 0

@@ -132,6 +132,7 @@ def test_the_worse_cohort_is_named_and_only_it(report: VintageReport) -> None:
     assert "2020 Q3 is worse" in str(report)
 
 
+@pytest.mark.slow
 def test_cohorts_that_are_alike_differ_rarely() -> None:
     odd = [any(each.verdict for each in vintages(made(1500, seed)).cohorts) for seed in range(60)]
     assert sum(odd) <= 8  # 5% are expected

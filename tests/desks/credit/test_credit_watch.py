@@ -291,6 +291,7 @@ def test_rows_that_cannot_be_are_refused(borrowers: pd.DataFrame) -> None:
         watch(borrowers[["borrower", "month"]], id="borrower", date="month")
 
 
+@pytest.mark.slow
 def test_a_score_that_fell_is_explained_by_what_made_it_fall() -> None:
     loans = plait.samples.loans(n=700, seed=2).drop(columns=["balance", "region", "issued_at"])
     past = loans.iloc[:600]
