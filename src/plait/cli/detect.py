@@ -27,6 +27,7 @@ from plait.cli.options import (
     part_options,
 )
 from plait.cli.screen import Screen
+from plait.cli.shown import show_sources
 from plait.cli.tables import long_tables
 from plait.errors import ConfigError
 
@@ -89,9 +90,9 @@ def detect(
     frame = rows_of(data, data_folder, encoding, mask_personal)
     asked = _Asked(model, budget, names(detector), part_options(option), roles, schema_file, side, seed, jobs)
     fitted, sources, sides = asked.detector(frame)
-    looked = _looked(screen, data, len(frame), sources)
+    columns = show_sources(screen, f"{data}: {len(frame):,} rows", sources)
     if output is None or dry_run:
-        screen.result(looked)
+        screen.result({"dry_run": True, "rows": len(frame), "sources": columns})
         return
     if model is None:
         with screen.progress() as progress:
@@ -147,13 +148,6 @@ class _Asked:
             made.set_params(detectors=self.detectors)
         made.check()
         return made, schema.sources, tables.of(schema)
-
-
-def _looked(screen: Screen, data: Path, rows: int, sources: Sequence[Source]) -> dict[str, Json]:
-    """Show what is looked at; the same for a program."""
-    screen.heading(f"{data}: {rows:,} rows")
-    screen.table([("source", "modality", "columns"), *((x.name, x.modality, ", ".join(x.columns)) for x in sources)])
-    return {"dry_run": True, "rows": rows, "sources": {source.name: list(source.columns) for source in sources}}
 
 
 def _record(data: Path, fitted: Detector, found: Sequence[Odd]) -> dict[str, Json]:

@@ -26,12 +26,11 @@ from plait.cli.options import (
 )
 from plait.cli.resume import Every, Kept, Resume
 from plait.cli.screen import Screen, clock
+from plait.cli.shown import show_sources
 from plait.cli.tables import long_tables
 from plait.cli.watching import Watch, watching
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from plait.contracts import Json
     from plait.data.schema import Schema
     from plait.pretraining import Base
@@ -111,9 +110,9 @@ def pretrain(
     kept = Kept.of(screen, None if dry_run else output, resume, checkpoint)
     frame = rows_of(data, data_folder, encoding, mask_personal)
     schema = schema_of(frame, schema_file, {"time": time, "group": group, "ignore": names(ignore)}, tables)
-    _show_sources(screen, data, frame, schema)
+    columns = show_sources(screen, f"{data}: {len(frame):,} rows", schema.sources)
     if output is None or dry_run:
-        screen.result({"dry_run": True, "rows": len(frame), "sources": _columns(schema.sources)})
+        screen.result({"dry_run": True, "rows": len(frame), "sources": columns})
         return
     told: dict[str, Any] = {"schema": schema, "fusion": fusion, "options": options, "seed": seed, "n_jobs": jobs}
     watched = watching(screen, watch, output, {"fusion": fusion, "seed": seed}, resume)
@@ -121,21 +120,11 @@ def pretrain(
         told["keep"] = kept.place or FORGETFUL
         base = learned(frame, sides=tables.of(schema), report=progress, **told)
     say_faults(screen, base.record["faults"])
-    record = {"data": str(data), "sources": _columns(base.sources), **base.record}
+    record = {"data": str(data), "sources": columns, **base.record}
     _write(made_folder(output), base, record)
     kept.over()
     _show(screen, output, record)
     screen.result(record)
-
-
-def _show_sources(screen: Screen, data: Path, frame: pd.DataFrame, schema: Schema) -> None:
-    screen.heading(f"{data}: {len(frame):,} rows")
-    told = [(source.name, source.modality, ", ".join(source.columns)) for source in schema.sources]
-    screen.table([("source", "modality", "columns"), *told])
-
-
-def _columns(sources: Any) -> dict[str, list[str]]:
-    return {source.name: list(source.columns) for source in sources}
 
 
 def _write(folder: Path, base: Base, record: dict[str, Json]) -> None:

@@ -1,4 +1,4 @@
-"""What ``plait fit`` shows of its rows before a fit, and of its plan after it."""
+"""What is shown of rows before a fit, and of its plan after it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from typing import TYPE_CHECKING, Any
 from plait.cli.screen import Screen, clock
 
 if TYPE_CHECKING:
+    from plait.contracts import Json, Source
     from plait.data.division import Division
     from plait.data.findings import Finding
     from plait.data.schema import Schema
     from plait.estimators import Classifier, MultiTask, Regressor
 
-__all__ = ["show_plan", "show_schema"]
+__all__ = ["show_plan", "show_schema", "show_sources"]
 
 
 def show_schema(screen: Screen, data: Path, division: Division[Any], schema: Schema, leaks: Sequence[Finding]) -> None:
     """How many rows there are, what each column is, and what would make figures too good."""
     held = "" if division.test is None else f", {len(division.test):,} to judge"
-    screen.heading(f"{data}: {len(division.train):,} rows to fit{held}")
-    screen.table(
-        [
-            ("source", "modality", "columns"),
-            *((s.name, s.modality, ", ".join(s.columns)) for s in schema.sources),
-        ]
-    )
+    show_sources(screen, f"{data}: {len(division.train):,} rows to fit{held}", schema.sources)
     left = [f"{c.name} ({c.role}{': ' + c.why if c.why else ''})" for c in schema.columns if c.role != "source"]
     screen.say("no evidence: " + ", ".join(left))
     for finding in leaks:
         screen.note(str(finding))
+
+
+def show_sources(screen: Screen, heading: str, sources: Sequence[Source]) -> dict[str, Json]:
+    """What is read, under a heading; the columns of each source for a program."""
+    screen.heading(heading)
+    screen.table([("source", "modality", "columns"), *((s.name, s.modality, ", ".join(s.columns)) for s in sources)])
+    return {source.name: list(source.columns) for source in sources}
 
 
 def show_plan(screen: Screen, estimator: Classifier | Regressor | MultiTask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from plait.contracts import Array, Column, Json
 from plait.errors import ArtifactError, InputError
 
-__all__ = ["Labels", "is_class_target"]
+__all__ = ["Labels", "different", "is_class_target"]
 
 _KINDS = {"b": "number", "i": "number", "u": "number", "f": "number", "U": "string", "O": "string"}
 
@@ -128,3 +129,10 @@ def is_class_target(cells: Column) -> bool:
         return cells.values.dtype.kind in "bO"
     distinct = np.unique(cells.values[cells.present])
     return len(distinct) <= 10 and bool((np.isfinite(distinct) & (np.floor(distinct) == distinct)).all())
+
+
+def different(names: object, least: int) -> bool:
+    """Whether these are so many different names or more, and not one text."""
+    if not isinstance(names, Collection) or isinstance(names, str):
+        return False
+    return len(names) >= least and all(isinstance(name, Hashable) for name in names) and len(set(names)) == len(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Head, Prediction, State, Task
+from plait.data.labels import different
 from plait.errors import ConfigError, InputError, RowError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Multilabel(Head):
     task: ClassVar[Task] = "regression"  # nothing to stratify by
 
     def __init__(self, *, labels: Sequence[str] | None = None) -> None:
-        if labels is not None and not _different(labels):
+        if labels is not None and not different(labels, 1):
             raise ConfigError(f"multilabel: labels={labels!r} must be a list of one or more different names")
         self.labels = labels
 
@@ -163,17 +164,6 @@ def _said(cell: object, row: int) -> list[tuple[str, float]]:
     if not isinstance(cell, list | tuple | set | frozenset | np.ndarray):
         raise RowError("the labels of row ", row, f" are {cell!r}; give a list of names, or a matrix of 0 and 1")
     return [(str(name), 1.0) for name in cell]
-
-
-def _different(labels: object) -> bool:
-    """Whether these are one or more different names."""
-    if (
-        not isinstance(labels, Collection)
-        or isinstance(labels, str)
-        or not all(isinstance(x, Hashable) for x in labels)
-    ):
-        return False
-    return 0 < len(labels) == len(set(labels))
 
 
 def _missing(cell: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from plait import registry
 from plait.contracts import Array, Head, Json, Prediction, State, Task
-from plait.data.labels import Labels
+from plait.data.labels import Labels, different
 from plait.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Ordinal(Head):
     task: ClassVar[Task] = "multiclass"
 
     def __init__(self, *, grades: Sequence[Json] | None = None) -> None:
-        if grades is not None and not _different(grades):
+        if grades is not None and not different(grades, 2):
             raise ConfigError(f"ordinal: grades={grades!r} must be a list of two or more different grades, in order")
         self.grades = grades
 
@@ -125,17 +125,6 @@ class Ordinal(Head):
         head._learn(Labels.from_json(state.values["labels"]))
         head._counts = np.asarray(state.arrays["counts"], np.float64)
         return head
-
-
-def _different(grades: object) -> bool:
-    """Whether these are two or more different grades."""
-    if (
-        not isinstance(grades, Collection)
-        or isinstance(grades, str)
-        or not all(isinstance(x, Hashable) for x in grades)
-    ):
-        return False
-    return 1 < len(grades) == len(set(grades))
 
 
 def _log_shares(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
