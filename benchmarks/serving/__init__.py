@@ -1,0 +1,1 @@
+"""Questions about serving: latency, what survives a kill, parity at the edge, streams."""
