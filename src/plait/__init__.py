@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Classifier": "plait.estimators:Classifier",
+    "Client": "plait.client:Client",
     "Detector": "plait.estimators:Detector",
     "MultiTask": "plait.estimators:MultiTask",
     "PlaitError": "plait.errors:PlaitError",
@@ -28,6 +29,7 @@ _WHERE = {
 
 __all__ = [
     "Classifier",
+    "Client",
     "Detector",
     "MultiTask",
     "PlaitError",
@@ -36,7 +38,6 @@ __all__ = [
     "inspect",
     "load",
     "read",
-    "recipes",
     "samples",
     "split",
 ]

@@ -9,6 +9,7 @@
     │   ├── SchemaError                  roles, modalities or options that do not fit the data
     │   ├── ConfigError                  an unknown name or an option out of range
     │   └── ArtifactError                a saved model that is damaged, hostile, or too new
+    ├── ServiceError                     a service that was asked refuses, or cannot be reached: exit code 2
     └── MissingExtraError (also ImportError)   an optional library is not installed: exit code 2
 
 A message is one line: what was wrong, where, what is allowed, what to do.
@@ -17,7 +18,7 @@ A message is one line: what was wrong, where, what is allowed, what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "ArtifactError",
@@ -28,6 +29,7 @@ __all__ = [
     "PlaitError",
     "RowError",
     "SchemaError",
+    "ServiceError",
     "unknown",
 ]
 
@@ -66,6 +68,36 @@ class ConfigError(InputError):
 
 class ArtifactError(InputError):
     """A saved model is damaged, hostile, or was written by a newer version."""
+
+
+class ServiceError(PlaitError):
+    """A service refuses what it was asked, or cannot be reached.
+
+    Parameters
+    ----------
+    message
+        One line.
+    status
+        Its HTTP status; None where there was no answer.
+    code
+        The stable name of the error (``"too_many_requests"``).
+    request
+        The id under which the service's log knows the request.
+    where
+        Places in the request that are wrong: ``row``, ``column`` and ``message``, as far as each is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None,
+        code: str,
+        request: str,
+        where: Sequence[Mapping[str, object]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.request, self.where = status, code, request, tuple(where)
 
 
 class MissingExtraError(PlaitError, ImportError):

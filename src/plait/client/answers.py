@@ -1,0 +1,218 @@
+"""What a service answers: frozen, typed, and as a frame where rows were asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.contracts import Json
+
+__all__ = ["Answer", "Explained", "Feedback", "Predicted", "Served", "Shape", "Unread"]
+
+Told = Mapping[str, Any]  # an object of an answer, parsed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is predicted for one row.
+
+    Parameters
+    ----------
+    decision
+        The name under which the audit keeps it, and under which its outcome is told later.
+    label
+        The class that is answered; None where a number is.
+    probabilities
+        Class to probability; empty where a number is answered.
+    value
+        The number that is answered; None where a class is.
+    low, high
+        The interval that is promised around the number; None: none is.
+    among
+        The classes one of which is promised to be right; None: no such promise is made.
+    told
+        All that the service said of the row, also what has no field here.
+    """
+
+    decision: str
+    label: Json = None
+    probabilities: Mapping[str, float] | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    among: tuple[Json, ...] | None = None
+    told: Mapping[str, Json] | None = None
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """From one of ``predictions``."""
+        among = told.get("set")
+        return cls(
+            decision=told["decision"],
+            label=told.get("label"),
+            probabilities=told.get("probabilities"),
+            value=told.get("value"),
+            low=told.get("low"),
+            high=told.get("high"),
+            among=None if among is None else tuple(among),
+            told=told,
+        )
+
+    def flat(self) -> dict[str, Json]:
+        """As the cells of one row: a probability a column, ``p(class)``."""
+        told = {name: value for name, value in (self.told or {}).items() if name != "probabilities"}
+        return {**told, **{f"p({name})": share for name, share in (self.probabilities or {}).items()}}
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A cell that the model could not read, and did without: its row (from 0), its column, and why."""
+
+    row: int
+    column: str
+    reason: str
+
+
+def _unread(told: Told) -> tuple[Unread, ...]:
+    return tuple(Unread(each["row"], each["column"], each["reason"]) for each in told.get("faults", ()))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model predicts for the rows of a request, in their order.
+
+    Parameters
+    ----------
+    request
+        The request's id, by which the service's log and audit know it.
+    model, version
+        Who answered: of a model with challengers, not always the same version.
+    answers
+        One a row.
+    explanations
+        One a row, where they were asked for; else empty.
+    faults
+        Cells that could not be read.
+    ignored
+        Columns that were sent and that the model does not know.
+    """
+
+    request: str
+    model: str
+    version: str
+    answers: tuple[Answer, ...]
+    explanations: tuple[Mapping[str, Json], ...] = ()
+    faults: tuple[Unread, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """From the body of an answer."""
+        return cls(
+            request=told["request"],
+            model=told["model"],
+            version=str(told["version"]),
+            answers=tuple(Answer.of(each) for each in told["predictions"]),
+            explanations=tuple(told.get("explanations") or ()),
+            faults=_unread(told),
+            ignored=tuple(told.get("ignored", ())),
+        )
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self.answers)
+
+    def __getitem__(self, row: int) -> Answer:
+        return self.answers[row]
+
+    def frame(self) -> pd.DataFrame:
+        """A row each: the decision, the label or value, and ``p(class)`` of every class."""
+        import pandas as pd
+
+        return pd.DataFrame([each.flat() for each in self.answers])
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why a model predicts what it does: an explanation a row, in words and numbers.
+
+    Parameters
+    ----------
+    request, model, version
+        As of `Predicted`.
+    explanations
+        One a row, as the service tells it.
+    faults
+        Cells that could not be read.
+    """
+
+    request: str
+    model: str
+    version: str
+    explanations: tuple[Mapping[str, Json], ...]
+    faults: tuple[Unread, ...] = ()
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """From the body of an answer."""
+        return cls(told["request"], told["model"], str(told["version"]), tuple(told["explanations"]), _unread(told))
+
+    def __len__(self) -> int:
+        return len(self.explanations)
+
+    def __iter__(self) -> Iterator[Mapping[str, Json]]:
+        return iter(self.explanations)
+
+    def __getitem__(self, row: int) -> Mapping[str, Json]:
+        return self.explanations[row]
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version of a model that is served: its role (champion, challenger, shadow), and the digest of its files."""
+
+    model: str
+    version: str
+    role: str
+    digest: str
+    share: float | None = None
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """From one of ``models``."""
+        return cls(told["name"], str(told["version"]), told["role"], told["digest"], told.get("share"))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a request to a model has to look.
+
+    Parameters
+    ----------
+    row
+        JSON Schema (2020-12) of one row.
+    example
+        A request that the model answers, of made values.
+    """
+
+    row: Mapping[str, Json]
+    example: Mapping[str, Json]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the model reads."""
+        return tuple(cast("Mapping[str, Json]", self.row.get("properties", {})))
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How many outcomes were taken in."""
+
+    request: str
+    taken: int
