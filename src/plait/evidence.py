@@ -11,11 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from plait.classical.shares import gathered, rest
 from plait.contracts import (
@@ -40,12 +39,14 @@ from plait.contracts import (
     State,
     Traceable,
 )
-from plait.data.faults import counted
 from plait.data.fingerprint import fingerprint
-from plait.data.frame import source_columns
-from plait.data.schema import Schema
 from plait.data.splits import holdout, inner_folds
 from plait.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.data.schema import Schema
 
 __all__ = [
     "Evidence",
@@ -213,6 +214,8 @@ class Evidence:
         lap: Callable[[str], None] = lambda stage: None,
     ) -> Self:
         """Fit `rooms` on the frame and read it; `lap` is told of each stage that is over."""
+        from plait.data.frame import source_columns  # it needs pandas, which what applies a model does not
+
         columns = source_columns(frame, schema, sides)
         batches: dict[str, Batch] = {}
         for name, room in rooms.items():
@@ -237,6 +240,8 @@ class Evidence:
     @property
     def faults(self) -> list[dict[str, Json]]:
         """Cells that could not be read, counted."""
+        from plait.data.faults import counted
+
         return counted(self.batches.faults)
 
     def teach(self, learner: Learner, masking: float) -> None:

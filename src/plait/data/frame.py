@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plait.contracts import Array, Column, Side
+from plait.data.columns import FORMATS, as_keys, from_numpy, numbers_of, read_columns
 from plait.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,25 +35,6 @@ __all__ = [
 ]
 
 Cells: TypeAlias = "pd.Series[Any]"
-
-_FORMATS = (  # besides ISO 8601
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
-    "%d.%m.%Y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d-%b-%Y",
-    "%b-%Y",
-    "%b-%y",
-    "%d %b %Y",
-    "%b %d, %Y",
-    "%Y年%m月%d日",
-)
 
 
 def as_frame(X: object) -> pd.DataFrame:
@@ -153,21 +135,7 @@ def _cells(series: Cells) -> tuple[Array, npt.NDArray[np.bool_]]:
 
 
 def _from_numpy(values: Array, name: object) -> tuple[Array, npt.NDArray[np.bool_]]:
-    kind = values.dtype.kind
-    if kind == "O":
-        return _from_objects(values)
-    if kind == "f":
-        return values.astype(np.float64, copy=False), ~np.isnan(values)
-    if kind in "iu":
-        return values.astype(np.float64), np.ones(len(values), bool)
-    if kind == "b":
-        return values, np.ones(len(values), bool)
-    if kind in "mM":
-        fine = values.astype(f"{kind}8[ns]", copy=False)
-        return fine, ~np.isnat(values) & (fine.astype(values.dtype, copy=False) == values)
-    if kind == "c":
-        raise DataError(f"Complex data not supported: column {str(name)!r} holds complex numbers")
-    return values.astype(object), np.ones(len(values), bool)
+    return _from_objects(values) if values.dtype.kind == "O" else from_numpy(values, name)
 
 
 def _from_objects(values: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -182,10 +150,7 @@ def _from_objects(values: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     if all_are(bool, np.bool_):
         return np.where(present, values, False).astype(bool), present
     if not kinds & {bool, np.bool_} and all_are(int, float, np.integer, np.floating, Decimal):
-        try:
-            return np.where(present, values, np.nan).astype(np.float64), present
-        except OverflowError:  # an integer beyond any float stays the object it is
-            return values, present
+        return numbers_of(values, present)
     if all_are(date, datetime, np.datetime64):
         moments = pd.to_datetime(pd.Series(values), errors="coerce", utc=True).dt.tz_localize(None)
         return _from_numpy(moments.to_numpy("datetime64[ns]"), None)
@@ -238,9 +203,9 @@ def _moments(texts: Array, name: str) -> Array:
     iso = parsed("ISO8601", len(bare))
     if iso.notna().all():
         return iso.dt.tz_localize(None).to_numpy("datetime64[ns]")
-    some = {form: int(parsed(form, 50).notna().sum()) for form in _FORMATS}
+    some = {form: int(parsed(form, 50).notna().sum()) for form in FORMATS}
     likely = max(some, key=lambda form: some[form])
-    full = {form: parsed(form, len(bare)) for form in _FORMATS if some[form] == some[likely]}
+    full = {form: parsed(form, len(bare)) for form in FORMATS if some[form] == some[likely]}
     fits = [form for form, moments in full.items() if moments.notna().all()]
     if not fits:
         first = texts[int((full[likely] if some[likely] else iso).isna().argmax())]
@@ -265,7 +230,8 @@ def source_columns(
     ----------
     frame
         Rows; columns that the schema does not know are left alone (`extra_columns` tells them). Cells that are paths
-        lie in ``frame.attrs["folder"]`` (`plait.data.read.read` sets it), else in the current folder.
+        lie in ``frame.attrs["folder"]`` (`plait.data.read.read` sets it), else in the current folder; where that is
+        None, no path is opened.
     sides
         The long tables that the schema's sides name (see `plait.data.asof.sides`).
 
@@ -280,7 +246,8 @@ def source_columns(
     if lost:
         raise DataError(f"no long table given for {', '.join(map(repr, lost))}: pass sides={{{lost[0]!r}: ...}}")
     row_time = None if schema.time is None else seconds(frame[schema.time], schema.time)
-    folder = str(frame.attrs.get("folder", "."))
+    place_of_files = frame.attrs.get("folder", ".")
+    folder = None if place_of_files is None else str(place_of_files)
     used = {spec.name: given[spec.side] for spec in schema.columns if spec.side is not None}
 
     def one(name: str) -> Column:
@@ -291,33 +258,6 @@ def source_columns(
         return replace(cells, name=name, values=keyed)
 
     return {source.name: tuple(one(name) for name in source.columns) for source in schema.sources}
-
-
-def read_columns(columns: Collection[str], schema: Schema) -> dict[str, str]:
-    """The column of a frame that each column of `schema` is read from: of a long table, its key.
-
-    Raises
-    ------
-    DataError
-        If the frame's `columns` lack one that sources or their time are read from (all are named).
-    """
-    keys = {side.name: side.key for side in schema.sides}
-    place = {spec.name: spec.name if spec.side is None else keys[spec.side] for spec in schema.columns}
-    needed = [place[name] for source in schema.sources for name in source.columns]
-    needed += [] if schema.time is None else [schema.time]
-    absent = sorted({name for name in needed if name not in columns})
-    if absent:
-        raise DataError(f"the frame lacks {len(absent)} column(s) that the model reads: {', '.join(map(repr, absent))}")
-    return place
-
-
-def as_keys(values: Array, present: Array) -> Array:
-    """Keys of a long table in one comparable form: numbers as float64, all else as str (object)."""
-    if values.dtype.kind == "f":
-        return values
-    keys = np.full(len(values), "", object)
-    keys[present] = [str(cell) for cell in values[present]]
-    return keys
 
 
 def extra_columns(frame: pd.DataFrame | Stream, schema: Schema) -> tuple[str, ...]:
