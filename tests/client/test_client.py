@@ -117,6 +117,13 @@ def test_what_will_not_pass_is_asked_once(status: int, pauses: list[float]) -> N
     assert not pauses
 
 
+def test_a_failure_of_what_stands_between_is_asked_again(pauses: list[float]) -> None:
+    service = Service(httpx.Response(500, text="Internal Server Error"), good())
+    service.client().predict([{"income": 1}])
+    assert len(service.asked) == 2
+    assert len(pauses) == 1
+
+
 def test_two_questions_have_two_ids() -> None:
     service = Service(good())
     client = service.client()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from plait.client.answers import Explained, Feedback, Predicted, Served, Shape
 from plait.client.bodies import Body, arrow_of, files_of, json_of, records
-from plait.client.trying import Tries, ask
+from plait.client.trying import UNREADABLE, Tries, ask
 from plait.errors import ConfigError, DataError, MissingExtraError, ServiceError
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Client:
             return answer.json()
         except ValueError:
             told = f"{path} of {self._http.base_url} answered no JSON; is this address that of a Plait service?"
-            raise ServiceError(told, status=answer.status_code, code="unreadable", request="") from None
+            raise ServiceError(told, status=answer.status_code, code=UNREADABLE, request="") from None
 
 
 def _opened(

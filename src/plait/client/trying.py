@@ -17,9 +17,11 @@ from plait.errors import ServiceError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AGAIN", "REQUEST", "Tries", "ask"]
+__all__ = ["AGAIN", "REQUEST", "UNREADABLE", "Tries", "ask"]
 
 AGAIN = frozenset({429, 502, 503, 504})  # statuses that may be another the next time
+BROKEN = 500  # and above, where no service of ours says it: something between lost the one that was to answer
+UNREADABLE = "unreadable"  # the code of errors that came without one
 REQUEST = "X-Request-Id"
 FIRST, MOST = 0.1, 10.0  # seconds of the first pause at most, and of any
 PATIENCE = 60.0  # seconds that a service may ask for by Retry-After; asked for more, it is told to the caller instead
@@ -74,7 +76,8 @@ def ask(
             if answer.is_success:
                 return answer
             failed = _refused(answer, request)
-            if answer.status_code not in AGAIN:
+            lost = answer.status_code >= BROKEN and failed.code == UNREADABLE
+            if not lost and answer.status_code not in AGAIN:
                 raise failed
         if attempt == tries.retries or (pause := tries.pause(attempt, answer)) > PATIENCE:
             break
@@ -106,5 +109,5 @@ def _refused(answer: httpx.Response, request: str) -> ServiceError:
         named, where = str(told.get("request", request)), tuple(told.get("where") or ())
     except (ValueError, KeyError, TypeError, AttributeError):
         message = f"{answer.request.url.path} answered {answer.status_code} {answer.reason_phrase}".rstrip()
-        code, named, where = "unreadable", request, ()
+        code, named, where = UNREADABLE, request, ()
     return ServiceError(message, status=answer.status_code, code=code, request=named, where=where)
