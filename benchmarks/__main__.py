@@ -14,7 +14,7 @@ from benchmarks.runner import markdown
 from plait.errors import PlaitError, unknown
 
 HERE = Path(__file__).parent
-MACHINERY = ("__init__", "__main__", "baselines", "group", "runner")
+MACHINERY = ("__init__", "__main__", "baselines", "group", "runner", "servers")
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks

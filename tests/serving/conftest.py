@@ -8,8 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from servers import postgres_server, postgres_url, redis_url
 
 import plait
+
+__all__ = ["postgres_server", "postgres_url", "redis_url"]
 
 COLUMNS = ["issued_at", "income", "amount", "term", "purpose", "home", "letter"]
 

@@ -6,8 +6,8 @@ values, so that a value can be deleted and the chain still be checked::
     digest = SHA-256( salt, canonical([name, value]) )                                salt: 16 random bytes
     link   = SHA-256( link before, canonical([seq, time, kind, [[name, digest], ...]]) )     names sorted
 
-Canonical JSON: object keys sorted by code point, no blanks, UTF-8 in which only ``"``, ``\\`` and control characters are
-escaped, numbers as Python writes them (a float by its shortest repr), no NaN, no infinity, keys that are strings.
+Canonical JSON: object keys sorted by code point, no blanks, UTF-8 in which only ``"``, ``\\`` and control characters
+are escaped, numbers as Python writes them (a float by its shortest repr), no NaN, no infinity, keys that are strings.
 """
 
 from __future__ import annotations

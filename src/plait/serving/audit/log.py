@@ -68,8 +68,8 @@ class Audit:
         -------
         Future
             Their numbers, once the commit that holds them is on the disk; or `DataError` where one of them is no plain
-            JSON, `UnavailableError` where the store could not be written to. A commit whose answer was lost on the way may
-            hold entries that were reported as failed, never the reverse.
+            JSON, `UnavailableError` where the store could not be written to. A commit whose answer was lost on the
+            way may hold entries that were reported as failed, never the reverse.
 
         Raises
         ------
