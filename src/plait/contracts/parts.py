@@ -50,6 +50,7 @@ __all__ = [
     "Reconstruction",
     "Reconstructs",
     "Reducible",
+    "Sendable",
     "Streaming",
     "Traceable",
     "Watcher",
@@ -141,6 +142,19 @@ class Traceable(Protocol):
     """A room that tells what its numbers are made of; those of other rooms belong to their source as a whole."""
 
     def origins(self) -> Origins: ...
+
+
+@runtime_checkable
+class Sendable(Protocol):
+    """A fitted room that says what a program may send as its cells; of other rooms, any plain JSON may be sent."""
+
+    def cells(self) -> Mapping[str, Json]:
+        """By column, a JSON Schema of a cell that is there.
+
+        What rooms use of it: ``type``, ``format: date-time``, ``items``, ``properties``, ``required``,
+        ``additionalProperties``, ``anyOf``, ``description``, ``examples`` (made ones), and for the bytes of a file
+        ``contentEncoding: base64``.
+        """
 
 
 class Embedder(Protocol):

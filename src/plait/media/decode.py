@@ -19,7 +19,7 @@ from plait.media.cache import Arrays, Shelf, shelf
 from plait.media.content import MAX_BYTES, UnreadableError, content
 from plait.threads import cores
 
-__all__ = ["Arrays", "Counts", "counts", "decoded", "running"]
+__all__ = ["Arrays", "Counts", "counts", "decoded", "keeping_nothing", "running"]
 
 FEW = 8  # cells below which threads cost more than they give
 AHEAD = 2  # cells a worker that are decoded before they are asked for
@@ -41,6 +41,7 @@ class _Run(NamedTuple):
 _done = {"decoded": 0, "found": 0}
 _counting = threading.Lock()
 _run: ContextVar[_Run | None] = ContextVar("run", default=None)
+_keeping: ContextVar[bool] = ContextVar("keeping", default=True)
 
 
 def counts() -> Counts:
@@ -57,6 +58,16 @@ def running(report: Callable[[Progress], None], threads: int | None = None) -> I
         yield
     finally:
         _run.reset(before)
+
+
+@contextmanager
+def keeping_nothing() -> Iterator[None]:
+    """Have nothing that is decoded within the block kept on disk: it is somebody's, and only passes through."""
+    before = _keeping.set(False)
+    try:
+        yield
+    finally:
+        _keeping.reset(before)
 
 
 def decoded(
@@ -92,7 +103,7 @@ def decoded(
         In the order of rows; the reason instead of the arrays where a cell cannot be read. Arrays are read-only.
     """
     rows = np.flatnonzero(column.present).tolist()
-    kept = shelf(read, settings) if rows else None
+    kept = shelf(read, settings) if rows and _keeping.get() else None
 
     def one(cell: object) -> Arrays | str:
         try:

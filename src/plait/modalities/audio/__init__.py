@@ -246,6 +246,11 @@ class Audio:
     def _one(self, column: Column, row: int) -> Batch:
         return self.transform((column.take(np.array([row])),))
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        signal = {"type": "string", "contentEncoding": "base64", "contentMediaType": "audio/*"}
+        return {self._column: {**signal, "description": "A recording: the bytes of a file."}}
+
     def state(self) -> State:
         return State(self.version, {"rate": self._rate})
 

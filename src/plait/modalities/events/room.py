@@ -369,6 +369,15 @@ class Events:
         encoder: Encoder = registry.make("encoders", "records" if chosen == "auto" else chosen, options)
         return encoder
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        known = self._learned
+        record: dict[str, Json] = {} if known.time is None else {known.time: "2026-01-31" if known.dated else 1.0}
+        record |= {number.name: 1.0 for number in known.numbers}
+        record |= {category.name: next(iter(category.levels), "other") for category in known.categories}
+        said = "A list of records, or lists of one length by column."
+        return {self._column: {"type": ["array", "object"], "description": said, "examples": [[record]]}}
+
     def state(self) -> State:
         return State(self.version, self._learned.as_json())
 

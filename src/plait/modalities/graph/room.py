@@ -325,6 +325,10 @@ class Graph:
         table = self._compiled(column.side)
         return Surroundings.of(table, Rows.of(table, table.code(_array(whole, "entity")), _array(whole, "moment")))
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        return {self._column: {"type": ["string", "number"], "description": "The key of an entity."}}
+
     def state(self) -> State:
         layout = None if self._layout is None else self._layout.to_json()
         values = {"layout": layout, "names": list(self._names), "label_columns": self._label_columns}

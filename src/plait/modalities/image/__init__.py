@@ -199,6 +199,11 @@ class Image:
             raise DataError(f"row {row} of column {self._column!r} has no picture to show")
         return Exhibit("pixels", picture.pixels)
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        signal = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+        return {self._column: {**signal, "description": "A picture: the bytes of a file."}}
+
     def state(self) -> State:
         """The names of the features, which depend on the reader's version."""
         return State(self.version, {"names": list(self._names)})

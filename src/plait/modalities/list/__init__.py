@@ -27,6 +27,7 @@ from plait.contracts import (
     Origins,
     Place,
     Ragged,
+    Sendable,
     Source,
     Sparse,
     State,
@@ -271,6 +272,18 @@ class List:
 
         encoder: Any = self.items_room.encoder(width, kind)
         return ItemTokens(encoder, width, self._max_items, self._timed)
+
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell: a list of what the items' room takes, with times or without."""
+        inner = self.items_room
+        item = inner.cells()[self._column] if isinstance(inner, Sendable) else {}
+        timed = {
+            "type": "object",
+            "properties": {self._time_key: {"type": ["string", "number"]}},
+            "required": [self._time_key],
+            "additionalProperties": item,
+        }
+        return {self._column: {"type": "array", "items": {"anyOf": [item, timed]}}}
 
     def state(self) -> State:
         values = {"of": self._of, "timed": self._timed, "usual_age": self._usual_age}

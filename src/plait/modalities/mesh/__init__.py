@@ -253,6 +253,11 @@ class Mesh:
         encoder: Encoder = registry.make("encoders", "points" if kind == "auto" else kind, options)
         return encoder
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        signal = {"type": "string", "contentEncoding": "base64", "contentMediaType": "model/*"}
+        return {self._column: {**signal, "description": "A 3-D model: the bytes of a file."}}
+
     def state(self) -> State:
         return State(self.version, {}, {"location": self._location, "scale": self._scale})
 

@@ -418,6 +418,13 @@ class Series:
         encoder: Encoder = registry.make("encoders", "patches" if chosen == "auto" else chosen, options)
         return encoder
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        named = any(self._channels)
+        steps = {name: [1.0, 1.5, 1.25] for name in self._channels} if named else [1.0, 1.5, 1.25]
+        said = "Numbers, oldest first; with several channels or times, lists by name, or records."
+        return {self._column: {"type": ["array", "object"], "description": said, "examples": [steps]}}
+
     def state(self) -> State:
         values = {
             "channels": list(self._channels),

@@ -170,6 +170,13 @@ class Quantity:
             _varying(tally.parts),
         )
 
+    @property
+    def example(self) -> Json:
+        """A made cell in the middle of those that were seen, rounded so that it is nobody's."""
+        if self.kind == "date":
+            return "2026-01-31"
+        return self.fill >= 0.5 if self.kind == "boolean" else float(f"{self.fill:.2g}")
+
     def days(self, column: Column, moments: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Dates (seconds since 1970) in days before the row's time, or since `origin`."""
         if not self.aged:

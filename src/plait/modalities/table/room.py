@@ -10,7 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from plait import registry
-from plait.contracts import Array, Batch, Column, Encoder, Fault, Features, FitContext, Origins, Source, Sparse, State
+from plait.contracts import (
+    Array,
+    Batch,
+    Column,
+    Encoder,
+    Fault,
+    Features,
+    FitContext,
+    Json,
+    Origins,
+    Source,
+    Sparse,
+    State,
+)
 from plait.data.splits import inner_folds
 from plait.errors import ArtifactError, ConfigError, unknown
 from plait.modalities.table import means
@@ -338,6 +351,21 @@ class Table:
         made = registry.get("encoders", self._encoder if kind == "auto" else kind)
         codes = (*(category.codes for category in self._categories), *(SIZES[part] + 2 for _, part in self._parts))
         return cast("Encoder", made(width, numbers=len(self._numbers), levels=codes))
+
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        kinds: dict[str, Json] = {
+            "number": {"type": "number"},
+            "boolean": {"type": "boolean"},
+            "date": {"type": "string", "format": "date-time"},
+            "duration": {"type": ["number", "string"], "description": "Days, or text such as 36 months."},
+        }
+        found: dict[str, Json] = {name: {} for name in self.source.columns}
+        for number in self._numbers:
+            found[number.name] = {**kinds[number.kind], "examples": [number.example]}
+        for category in self._categories:
+            found[category.name] = {"type": ["string", "number", "boolean"], "examples": list(category.levels[:5])}
+        return found
 
     def state(self) -> State:
         values = {

@@ -306,6 +306,10 @@ class Text:
         encoder: Encoder = registry.make("encoders", chosen, options)
         return encoder
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        return {self._column: {"type": "string", "examples": ["A few sentences in any language."]}}
+
     def state(self) -> State:
         arrays: dict[str, Array] = {
             "projection": self._projection,

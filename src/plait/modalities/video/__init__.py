@@ -280,6 +280,11 @@ class Video:
         encoder: Encoder = registry.make("encoders", "film_gru" if kind == "auto" else kind, options)
         return encoder
 
+    def cells(self) -> dict[str, Json]:
+        """What a program may send as a cell."""
+        signal = {"type": "string", "contentEncoding": "base64", "contentMediaType": "video/*"}
+        return {self._column: {**signal, "description": "A film: the bytes of a file."}}
+
     def state(self) -> State:
         return State(self.version, {}, {"location": self._location, "scale": self._scale})
 
