@@ -26,6 +26,7 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     make_url,
     select,
     text,
@@ -113,7 +114,7 @@ class UnavailableError(PlaitError):
     """What is asked for cannot be had just now; asked again later, it may."""
 
 
-def open_store(url: str | os.PathLike[str]) -> Engine:
+def open_store(url: str | os.PathLike[str], *, make: bool = True) -> Engine:
     """Open a store, and make its tables if they are not there; any number of processes may do so at once.
 
     Parameters
@@ -121,11 +122,13 @@ def open_store(url: str | os.PathLike[str]) -> Engine:
     url
         A path or ``sqlite:///path`` (write-ahead log, every commit synced to the disk, a file that its owner alone may
         read), or ``postgresql://user:password@host/database`` (by psycopg 3).
+    make
+        False: a store that is not there is refused.
 
     Raises
     ------
     ConfigError
-        If it is neither.
+        If it is neither, or there is none that `make` allows.
     MissingExtraError
         If psycopg is not installed.
     UnavailableError
@@ -133,10 +136,16 @@ def open_store(url: str | os.PathLike[str]) -> Engine:
     """
     address = _address(os.fspath(url))
     try:
-        engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgresql(address)
+        engine = _sqlite(address, make) if address.get_backend_name() == "sqlite" else _postgresql(address)
     except ImportError:
         raise MissingExtraError("a PostgreSQL store needs psycopg; pip install 'plait[serve]'") from None
     _leave_behind(engine)
+    if not make:
+        with said(engine):
+            there = inspect(engine).has_table(HEAD.name)
+        if not there:
+            raise ConfigError(f"{at(engine)} holds no keys and no audit; name the store of a service")
+        return engine
     with said(engine), writing(engine) as connection:
         if engine.dialect.name != "sqlite":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MAKING})
@@ -198,8 +207,10 @@ def _address(url: str) -> URL:
     raise ConfigError(f"no store at {made.drivername}://...; allowed: a path, sqlite:///PATH, postgresql://...")
 
 
-def _sqlite(address: URL) -> Engine:
+def _sqlite(address: URL, make: bool) -> Engine:
     path = Path(address.database or "")
+    if not make and not path.is_file():
+        raise ConfigError(f"there is no store {str(path)!r}; name the file of one")
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files beside it take this mode over
     except OSError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from plait.serving.audit.chain import Stored
 from plait.serving.audit.entry import Entry
 from plait.serving.audit.log import Audit
-from plait.serving.audit.signing import Signer
+from plait.serving.audit.signing import Signer, public_key
+from plait.serving.audit.verify import Verdict, verify
 from plait.serving.audit.writer import FullError
 
-__all__ = ["Audit", "Entry", "FullError", "Signer", "Stored"]
+__all__ = ["Audit", "Entry", "FullError", "Signer", "Stored", "Verdict", "public_key", "verify"]
