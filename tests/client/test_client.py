@@ -90,10 +90,27 @@ def test_answers_are_typed_and_a_frame() -> None:
     assert found[0].among == (0, 1)
     assert found.faults[0].column == "letter"
     assert found.ignored == ("shoe",)
-    assert list(found.frame().columns) == ["decision", "label", "set", "p(0)", "p(1)"]
+    assert list(found.frame().columns) == ["decision", "label", "among", "p(0)", "p(1)"]
     assert found.frame()["p(1)"].tolist() == [0.8, 0.1]
     assert service.body == {"model": "loans", "explain": "sources", "rows": [{"income": 1.5}, {"income": None}]}
     assert service.asked[0].headers["Authorization"] == "Bearer plait_1_secret"
+
+
+def test_answers_of_every_head_are_typed() -> None:
+    told = [
+        {"decision": "a.0", "value": 1.5, "low": 1.0, "high": 2.0},
+        {"decision": "a.1", "quantiles": {"0.1": 1.0, "0.9": 3.0}},
+        {"decision": "a.2", "labels": [], "probabilities": {"x": 0.1}},
+        {"decision": "a.3", "targets": {"loss": {"value": 2.0}, "paid": {"label": 1, "probabilities": {"1": 0.7}}}},
+    ]
+    found = Service(good({**ANSWER, "predictions": told})).client().predict([{"income": 1}])
+    assert (found[0].value, found[0].low, found[0].high, found[0].label) == (1.5, 1.0, 2.0, None)
+    assert found[1].quantiles == {"0.1": 1.0, "0.9": 3.0}
+    assert found[2].labels == ()
+    assert found[3].targets is not None
+    assert (found[3].targets["paid"].label, found[3].targets["paid"].decision) == (1, "a.3")
+    cells = found.frame().iloc[3].dropna().to_dict()
+    assert cells == {"decision": "a.3", "loss.value": 2.0, "paid.label": 1.0, "paid.p(1)": 0.7}
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

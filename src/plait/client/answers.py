@@ -18,24 +18,28 @@ Told = Mapping[str, Any]  # an object of an answer, parsed
 
 @dataclass(frozen=True)
 class Answer:
-    """What is predicted for one row.
+    """What is predicted for one row, or for one target of it; what its model does not answer is None.
 
     Parameters
     ----------
     decision
         The name under which the audit keeps it, and under which its outcome is told later.
     label
-        The class that is answered; None where a number is.
+        The class.
     probabilities
-        Class to probability; empty where a number is answered.
+        Class to probability.
     value
-        The number that is answered; None where a class is.
+        The number.
     low, high
-        The interval that is promised around the number; None: none is.
+        The interval that is promised around the number.
     among
-        The classes one of which is promised to be right; None: no such promise is made.
-    told
-        All that the service said of the row, also what has no field here.
+        The classes one of which is promised to be right.
+    labels
+        The classes that apply, where several may.
+    quantiles
+        Level (``"0.9"``) to number.
+    targets
+        An answer each, of a model that predicts several.
     """
 
     decision: str
@@ -45,27 +49,31 @@ class Answer:
     low: float | None = None
     high: float | None = None
     among: tuple[Json, ...] | None = None
-    told: Mapping[str, Json] | None = None
+    labels: tuple[Json, ...] | None = None
+    quantiles: Mapping[str, float] | None = None
+    targets: Mapping[str, Answer] | None = None
 
     @classmethod
-    def of(cls, told: Told) -> Self:
+    def of(cls, told: Told, decision: str | None = None) -> Self:
         """From one of ``predictions``."""
-        among = told.get("set")
-        return cls(
-            decision=told["decision"],
-            label=told.get("label"),
-            probabilities=told.get("probabilities"),
-            value=told.get("value"),
-            low=told.get("low"),
-            high=told.get("high"),
-            among=None if among is None else tuple(among),
-            told=told,
-        )
+        named = decision or told["decision"]
+        plain = {name: told.get(name) for name in ("label", "probabilities", "value", "low", "high", "quantiles")}
+        several = {name: told.get(key) for name, key in (("among", "set"), ("labels", "labels"))}
+        lists: dict[str, Any] = {name: None if found is None else tuple(found) for name, found in several.items()}
+        parts = told.get("targets")
+        targets = None if parts is None else {name: cls.of(part, named) for name, part in parts.items()}
+        return cls(decision=named, targets=targets, **plain, **lists)
 
     def flat(self) -> dict[str, Json]:
-        """As the cells of one row: a probability a column, ``p(class)``."""
-        told = {name: value for name, value in (self.told or {}).items() if name != "probabilities"}
-        return {**told, **{f"p({name})": share for name, share in (self.probabilities or {}).items()}}
+        """As the cells of one row: ``p(class)``, ``q(level)``, and ``target.label`` of one of several."""
+        plain = {name: getattr(self, name) for name in ("label", "value", "low", "high")}
+        cells = {name: cell for name, cell in plain.items() if cell is not None}
+        cells |= {name: list(kept) for name in ("among", "labels") if (kept := getattr(self, name)) is not None}
+        cells |= {f"p({name})": share for name, share in (self.probabilities or {}).items()}
+        cells |= {f"q({name})": value for name, value in (self.quantiles or {}).items()}
+        for name, part in (self.targets or {}).items():
+            cells |= {f"{name}.{column}": cell for column, cell in part.flat().items()}
+        return cells
 
 
 @dataclass(frozen=True)
@@ -132,10 +140,10 @@ class Predicted:
         return self.answers[row]
 
     def frame(self) -> pd.DataFrame:
-        """A row each: the decision, the label or value, and ``p(class)`` of every class."""
+        """A row each: its decision, and the cells of `Answer.flat`."""
         import pandas as pd
 
-        return pd.DataFrame([each.flat() for each in self.answers])
+        return pd.DataFrame([{"decision": each.decision, **each.flat()} for each in self.answers])
 
 
 @dataclass(frozen=True)
