@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from plait import __version__
+from plait.cli.audit import audit_app
 from plait.cli.calibrate import calibrate
 from plait.cli.card import card
 from plait.cli.compare import compare
@@ -23,6 +24,7 @@ from plait.cli.explain import explain
 from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
+from plait.cli.keys import keys_app
 from plait.cli.list import list_parts
 from plait.cli.nearest import nearest
 from plait.cli.overview import overview
@@ -73,6 +75,8 @@ def app() -> typer.Typer:
     )
     for verb in verbs:
         made.command(verb.__name__.removesuffix("_parts"))(verb)
+    for group in (keys_app, audit_app):
+        made.add_typer(group())
     return made
 
 

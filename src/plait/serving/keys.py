@@ -81,6 +81,11 @@ class Key:
         """Whether its scopes hold `scope`: itself, ``*``, or for ``desk:credit.decide`` the whole desk's."""
         return not self.scopes.isdisjoint(("*", scope, scope.partition(".")[0]))
 
+    @property
+    def expired(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.expires is not None and self.expires <= datetime.now(UTC)
+
     def to_json(self) -> dict[str, Any]:
         """The same for `json.dumps`."""
         times = {"created": moment(self.created), "expires": self.expires and moment(self.expires)}
@@ -104,15 +109,20 @@ class Keys:
         self._lock = Lock()
 
     @classmethod
-    def open(cls, url: str | os.PathLike[str]) -> Keys:
+    def open(cls, url: str | os.PathLike[str], *, make: bool = True) -> Keys:
         """Open the keys of a store, and make its tables on first use.
+
+        Parameters
+        ----------
+        url, make
+            As `open_store` takes them.
 
         Raises
         ------
         ConfigError, MissingExtraError, UnavailableError
             As `open_store` does.
         """
-        return cls(open_store(url))
+        return cls(open_store(url, make=make))
 
     def close(self) -> None:
         """Close the connections to the store."""
@@ -139,8 +149,7 @@ class Keys:
                     self._known.pop(next(iter(self._known)))
                 self._known.pop(digest, None)  # the newest stands last
                 self._known[digest] = key, now + self._fresh_s
-        expired = key is not None and key.expires is not None and key.expires <= datetime.now(UTC)
-        return None if expired else key
+        return None if key is not None and key.expired else key
 
     def _ask(self, token: str) -> Key | None:
         parts = TOKEN.fullmatch(token)
@@ -305,9 +314,7 @@ def _check_desk(kind: str, rest: str, scope: str) -> None:
         raise unknown("scope", scope, [*SCOPES, *(f"desk:{each}" for each in registry.names("desks"))])
     if dot:
         desk: Desk = registry.get("desks", name)
-        served = [each.name for each in desk if not each.local]
-        if operation not in served:
-            raise unknown(f"operation of {name} that is served", operation, served)
+        desk[operation]
 
 
 def _digest(secret: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
@@ -105,7 +105,7 @@ class Audit:
         request: str | None = None,
         subject: str | None = None,
         after: int = 0,
-    ) -> Iterator[Stored]:
+    ) -> Generator[Stored, None, None]:
         """Entries in order, those that fit everything given.
 
         Parameters
