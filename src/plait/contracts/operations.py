@@ -192,12 +192,15 @@ class Desk:
     ----------
     load
         From a path to what its operations take as ``"fitted"``.
+    estimator
+        From that to the estimator of `plait` that reads the rows, so that those who send rows are told what it takes.
     """
 
     name: str
     summary: str
     operations: tuple[Operation, ...]
     load: Callable[[str], Any]
+    estimator: Callable[[Any], Any] | None = None
 
     def __getitem__(self, name: str) -> Operation:
         """The operation of a name.

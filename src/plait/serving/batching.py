@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from plait.errors import InputError
-from plait.serving.errors import Refused
+from plait.serving.errors import RefusedError
 from plait.serving.rows import Rows
 
 __all__ = ["Aside", "Lane", "Scored"]
@@ -88,11 +88,11 @@ class Lane:
 
         Raises
         ------
-        Refused
+        RefusedError
             503 where the queue is full; 422 where the model cannot read these rows.
         """
         if self.queued + len(rows) > self._bound:
-            raise Refused(
+            raise RefusedError(
                 503, f"{self.queued:,} rows wait already (allowed: {self._bound:,}); try again", retry_after=RETRY_S
             )
         job = _Job(rows, asyncio.get_running_loop().create_future())
@@ -177,7 +177,7 @@ def _give(job: _Job, part: Scored) -> None:
 
 
 def _refusal(error: BaseException) -> BaseException:
-    return Refused(422, str(error)) if isinstance(error, InputError) else error
+    return RefusedError(422, str(error)) if isinstance(error, InputError) else error
 
 
 class Aside:
@@ -200,20 +200,21 @@ class Aside:
 
         Raises
         ------
-        Refused
+        RefusedError
             503 where too many calls wait; 422 where the call refuses what it was given.
         """
         if self.held >= self._bound:
-            raise Refused(503, f"{self.held} such requests wait already; try again", retry_after=RETRY_S)
+            raise RefusedError(503, f"{self.held} such requests wait already; try again", retry_after=RETRY_S)
         self.held += 1
         future = self._threads.submit(work)
-        future.add_done_callback(partial(asyncio.get_running_loop().call_soon_threadsafe, self._released))
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._released))
         try:
             return await asyncio.wrap_future(future)
         except InputError as error:
-            raise Refused(422, str(error)) from None
+            raise RefusedError(422, str(error)) from None
 
-    def _released(self, _: object) -> None:
+    def _released(self) -> None:
         self.held -= 1
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from plait.contracts import Json
 from plait.errors import PlaitError
 
-__all__ = ["CODES", "Refused", "error_body"]
+__all__ = ["CODES", "RefusedError", "error_body"]
 
 CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -29,7 +29,7 @@ CODES: Final[Mapping[int, str]] = {
 SHOWN = 20  # places that an answer names
 
 
-class Refused(PlaitError):
+class RefusedError(PlaitError):
     """A request is not served.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from plait.serving.errors import Refused
+from plait.serving.errors import RefusedError
 
 __all__ = ["parts_of"]
 
@@ -16,7 +16,7 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
 
     Raises
     ------
-    Refused
+    RefusedError
         400 if the body is no form, a part has no name or that of another, or there are more than a thousand.
     """
     from python_multipart.exceptions import FormParserError
@@ -24,7 +24,7 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
-        raise Refused(400, "the Content-Type of the form names no boundary")
+        raise RefusedError(400, "the Content-Type of the form names no boundary")
     gathered = _Gathered()
     parser = MultipartParser(
         boundary,
@@ -42,9 +42,9 @@ def parts_of(body: bytes, content_type: str) -> dict[str, bytes]:
         parser.write(body)
         parser.finalize()
     except FormParserError:
-        raise Refused(400, "the body is not multipart/form-data with the boundary that the header names") from None
+        raise RefusedError(400, "the body is not multipart/form-data with the boundary that the header names") from None
     if not gathered.whole:
-        raise Refused(400, "the body of the form ends before its last boundary")
+        raise RefusedError(400, "the body of the form ends before its last boundary")
     return gathered.parts
 
 
@@ -78,11 +78,11 @@ class _Gathered:
 
         name = parse_options_header(self._disposition)[1].get(b"name", b"").decode("utf-8", "replace")
         if not name:
-            raise Refused(400, "the form has a part without a name in its Content-Disposition")
+            raise RefusedError(400, "the form has a part without a name in its Content-Disposition")
         if name in self.parts:
-            raise Refused(400, f"the form has the part {name[:60]!r} twice; keep one of them")
+            raise RefusedError(400, f"the form has the part {name[:60]!r} twice; keep one of them")
         if len(self.parts) == PARTS:
-            raise Refused(400, f"the form has more than {PARTS:,} parts")
+            raise RefusedError(400, f"the form has more than {PARTS:,} parts")
         self.parts[name] = bytes(self._data)
 
     def finish(self) -> None:

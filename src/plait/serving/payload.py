@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from plait.contracts import Json
 from plait.errors import unknown
-from plait.serving.errors import Refused
+from plait.serving.errors import RefusedError
 from plait.serving.form import parts_of
 
 __all__ = ["ARROW", "Payload", "kind_of", "parsed", "payload"]
@@ -38,12 +38,12 @@ def kind_of(content_type: str) -> str:
 
     Raises
     ------
-    Refused
+    RefusedError
         415 if it is none of them.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in (JSON, FORM, ARROW):
-        raise Refused(415, f"the Content-Type is none of {JSON}, {FORM}, {ARROW}; name the one that the body is")
+        raise RefusedError(415, f"the Content-Type is none of {JSON}, {FORM}, {ARROW}; name the one that the body is")
     return kind
 
 
@@ -52,7 +52,7 @@ def parsed(body: bytes) -> Any:
 
     Raises
     ------
-    Refused
+    RefusedError
         400 with what is wrong.
     """
     try:
@@ -61,29 +61,31 @@ def parsed(body: bytes) -> Any:
             told = json.dumps(value, ensure_ascii=False)
             told.encode("utf-8")
             if _NUL.search(told):
-                raise Refused(400, "the body has text with a NUL character; leave it out")
+                raise RefusedError(400, "the body has text with a NUL character; leave it out")
     except UnicodeEncodeError:
-        raise Refused(400, "the body has text with half of a surrogate pair; send whole characters") from None
+        raise RefusedError(400, "the body has text with half of a surrogate pair; send whole characters") from None
     except UnicodeDecodeError as error:
-        raise Refused(400, f"the body is not UTF-8 at byte {error.start}") from None
+        raise RefusedError(400, f"the body is not UTF-8 at byte {error.start}") from None
     except RecursionError:
-        raise Refused(400, "the body has lists or objects too deep inside one another") from None
+        raise RefusedError(400, "the body has lists or objects too deep inside one another") from None
     except json.JSONDecodeError as error:
-        raise Refused(400, f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise RefusedError(
+            400, f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
     except ValueError:
-        raise Refused(400, "the body has an integer of thousands of digits; send numbers up to 1.8e308") from None
+        raise RefusedError(400, "the body has an integer of thousands of digits; send numbers up to 1.8e308") from None
     return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Refused(400, "the body has an object with one key twice; keep one of them")
+        raise RefusedError(400, "the body has an object with one key twice; keep one of them")
     return found
 
 
 def _constant(text: str) -> None:
-    raise Refused(400, f"the body has {text}, which is not JSON; write null for a number that is missing")
+    raise RefusedError(400, f"the body has {text}, which is not JSON; write null for a number that is missing")
 
 
 def payload(content_type: str, body: bytes, query: Mapping[str, str], fields: Iterable[str]) -> Payload:
@@ -100,7 +102,7 @@ def payload(content_type: str, body: bytes, query: Mapping[str, str], fields: It
 
     Raises
     ------
-    Refused
+    RefusedError
         400 for bodies that cannot be read, 422 for keys that are unknown.
     """
     allowed, kind = tuple(fields), kind_of(content_type)
@@ -113,11 +115,11 @@ def payload(content_type: str, body: bytes, query: Mapping[str, str], fields: It
     if kind == FORM:
         parts = parts_of(body, content_type)
         if REQUEST not in parts:
-            raise Refused(400, f"the body has no part {REQUEST!r}; put the JSON of the request there")
+            raise RefusedError(400, f"the body has no part {REQUEST!r}; put the JSON of the request there")
         body, files = parts[REQUEST], parts
     value = parsed(body)
     if type(value) is not dict:
-        raise Refused(400, 'the body is no object; send {"rows": [...]}')
+        raise RefusedError(400, 'the body is no object; send {"rows": [...]}')
     _check_keys(value, allowed, "key")
     return Payload(value, files)
 
@@ -126,4 +128,4 @@ def _check_keys(given: Mapping[str, object], allowed: Iterable[str], what: str) 
     known = tuple(allowed)
     for name in given:
         if name not in known:
-            raise Refused(422, str(unknown(what, name[:60], known)))
+            raise RefusedError(422, str(unknown(what, name[:60], known)))

@@ -15,7 +15,7 @@ from plait.contracts import Array, Json, Sendable, Side
 from plait.data.asof import side
 from plait.errors import InputError, unknown
 from plait.serving.cells import Check, Files, Unfit, check_of, is_moment, is_number, is_signal, moment
-from plait.serving.errors import SHOWN, Refused
+from plait.serving.errors import SHOWN, RefusedError
 
 if TYPE_CHECKING:
     from plait.data.schema import Schema, SideSpec
@@ -153,6 +153,11 @@ class Form:
         self._facts = {spec.side: _fact(rooms, spec.name) for spec in schema.columns if spec.side is not None}
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """The long tables that are read beside the rows."""
+        return tuple(each.name for each in self.schema.sides)
+
+    @property
     def subject(self) -> tuple[str, ...]:
         """Columns that say whom a row is about."""
         return self.schema.names("id")
@@ -171,11 +176,13 @@ class Form:
 
         Raises
         ------
-        Refused
+        RefusedError
             422 with the rows and columns that do not fit.
         """
         if type(rows) is not list or not rows or not all(type(row) is dict for row in rows):
-            raise Refused(422, 'rows: give a list of objects, one a row, and at least one: [{"column": cell, ...}]')
+            raise RefusedError(
+                422, 'rows: give a list of objects, one a row, and at least one: [{"column": cell, ...}]'
+            )
         given: dict[str, None] = {}
         for row in rows:
             given.update(dict.fromkeys(row))
@@ -186,7 +193,7 @@ class Form:
             cells = [row.get(name) for row in rows] if name in given else [None] * len(rows)
             columns[name] = self._array(name, taken, cells, files, wrong)
         if wrong:
-            raise Refused(422, _first(wrong), wrong)
+            raise RefusedError(422, _first(wrong), wrong)
         return Rows(columns, len(rows), self._sides(sides, files), self._ignored(given))
 
     def table(self, table: Any) -> Rows:
@@ -194,7 +201,7 @@ class Form:
 
         Raises
         ------
-        Refused
+        RefusedError
             422 as of `records`.
         """
         given = dict.fromkeys(table.column_names)
@@ -206,20 +213,20 @@ class Form:
             cells = table.column(name).to_pylist() if name in given else [None] * table.num_rows
             columns[name] = self._array(name, taken, cells, NO_FILES, wrong)
         if wrong:
-            raise Refused(422, _first(wrong), wrong)
+            raise RefusedError(422, _first(wrong), wrong)
         return Rows(columns, table.num_rows, self._sides(None, NO_FILES), self._ignored(given))
 
     def _known(self, rows: Sequence[Mapping[str, Json]]) -> None:
         for place, row in enumerate(rows):
             if self.sources.isdisjoint(row) and not self._open:
                 error = self._strange(row)
-                raise Refused(422, f"row {place}: {error.message}", [{"row": place, "message": error.message}])
+                raise RefusedError(422, f"row {place}: {error.message}", [{"row": place, "message": error.message}])
 
-    def _strange(self, given: Mapping[str, object]) -> Refused:
+    def _strange(self, given: Mapping[str, object]) -> RefusedError:
         name = next(iter(given), None)
         if name is None:
-            return Refused(422, f"holds no column; give at least one of {', '.join(sorted(self.sources)[:12])}")
-        return Refused(422, f"holds no column that the model reads: {unknown('column', name[:60], self.sources)}")
+            return RefusedError(422, f"holds no column; give at least one of {', '.join(sorted(self.sources)[:12])}")
+        return RefusedError(422, f"holds no column that the model reads: {unknown('column', name[:60], self.sources)}")
 
     def _asked(self, given: Mapping[str, object]) -> dict[str, Taken]:
         if not self._open:
@@ -266,20 +273,20 @@ class Form:
         if given is None:
             return {}
         if type(given) is not dict:
-            raise Refused(422, 'sides: give an object of long tables by name: {"NAME": [{"column": cell}, ...]}')
+            raise RefusedError(422, 'sides: give an object of long tables by name: {"NAME": [{"column": cell}, ...]}')
         specs = {each.name: each for each in self.schema.sides}
         for name in given:
             if name not in specs:
-                raise Refused(422, f"sides: {unknown('long table', name[:60], specs)}")
+                raise RefusedError(422, f"sides: {unknown('long table', name[:60], specs)}")
         return {name: self._side(specs[name], rows, files) for name, rows in given.items()}
 
     def _side(self, spec: SideSpec, rows: Any, files: Files) -> Side:
         where = f"sides.{spec.name}: "
         if type(rows) is not list or not all(type(row) is dict for row in rows):
-            raise Refused(422, f"{where}give a list of objects, one a record")
+            raise RefusedError(422, f"{where}give a list of objects, one a record")
         names = dict.fromkeys(name for row in rows for name in row)
         plain, fact = check_of(PLAIN), self._facts[spec.name]
-        checks: dict[str, Callable[[Any, Files], Any]] = {name: fact for name in names}
+        checks: dict[str, Callable[[Any, Files], Any]] = dict.fromkeys(names, fact)
         checks |= {spec.key: plain} | ({} if spec.time is None else {spec.time: _clock})
         columns: dict[str, Array] = {}
         for name in dict.fromkeys([*names, spec.key, *([] if spec.time is None else [spec.time]), *spec.columns]):
@@ -290,12 +297,14 @@ class Form:
                     cells.append(None if cell is None else checks.get(name, plain)(cell, files))
                 except Unfit as unfit:
                     told = f"{where}record {place}, {name[:60]!r} {unfit}"
-                    raise Refused(422, told, [{"row": place, "column": name[:60], "message": str(unfit)}]) from None
+                    raise RefusedError(
+                        422, told, [{"row": place, "column": name[:60], "message": str(unfit)}]
+                    ) from None
             columns[name] = np.fromiter(cells, object, len(cells))
         try:
             return side(spec.name, pd.DataFrame(columns), spec.key, spec.time, spec.columns or None)
         except InputError as error:
-            raise Refused(422, f"{where}{error}") from None
+            raise RefusedError(422, f"{where}{error}") from None
 
 
 _SPECIAL = {"format", "contentEncoding", "items"}

@@ -23,6 +23,9 @@ class Listening:
         Address and TCP port; port 0 is any that is free.
     workers
         Processes, each with the models in memory. Rate limits count in each of them.
+    drain_s
+        Seconds for which a service that was told to end still answers, while ``/readyz`` says no, so that balancers go
+        elsewhere.
     certificate, key
         Files in PEM for TLS; both or neither.
 
@@ -35,6 +38,7 @@ class Listening:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    drain_s: float = 1.0
     certificate: Path | None = None
     key: Path | None = None
 
@@ -69,6 +73,8 @@ class Settings:
         The store of API keys (a path or URL); None: everyone on this machine may ask, and nobody else.
     audit
         The store of the audit; None: decisions are not recorded.
+    signer
+        The key that signs checkpoints of the audit (`plait audit signer`); None: none is signed.
     timeout_s
         Seconds that a request may take once its body is here.
     body_s
@@ -94,6 +100,7 @@ class Settings:
     shelf: str | Path
     keys: str | None = None
     audit: str | None = None
+    signer: Path | None = None
     timeout_s: float = 10.0
     body_s: float = 15.0
     max_bytes: int = 8 << 20

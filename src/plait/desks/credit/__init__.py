@@ -24,4 +24,5 @@ DESK = Desk(
     "Credit desk: scorecards, probabilities of default from all evidence, grades, losses, reasons, policy, validation.",
     OPERATIONS,
     _load,
+    lambda model: model.evidence,
 )

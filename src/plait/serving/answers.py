@@ -1,0 +1,114 @@
+"""What a model says of rows, as the service answers it and as the audit keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from plait.contracts import Array, Json, Prediction, Side
+from plait.estimators import Classifier, MultiTask
+from plait.media.decode import keeping_nothing
+from plait.metrics.kinds import middle_grade
+from plait.serving.audit import Entry
+from plait.serving.batching import Scored
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from plait.estimators import Regressor
+    from plait.serving.rows import Rows
+
+__all__ = ["entries", "scored", "subjects"]
+
+LONGEST = 200  # characters of a subject in the audit
+
+
+def scored(estimator: Classifier | Regressor | MultiTask, frame: pd.DataFrame, sides: Mapping[str, Side]) -> Scored:
+    """What a model says of rows; nothing that is decoded of them is kept on disk.
+
+    Returns
+    -------
+    Scored
+        Of classes ``label`` and ``probabilities`` by class, of values ``value``, of several targets ``targets`` by
+        name; and ``set``, or ``low`` and ``high``, where the model promises them.
+    """
+    with keeping_nothing():
+        prediction = estimator.prediction(frame, sides=sides)
+        answers = _told(prediction)
+        if not isinstance(estimator, MultiTask) and estimator.model_.conformal is not None:
+            for answer, promised in zip(answers, _promised(estimator, frame, prediction, sides), strict=True):
+                answer |= promised
+    faults = [{"row": each.row, "column": each.column, "reason": each.reason} for each in prediction.faults]
+    return Scored(answers, faults)
+
+
+def _told(prediction: Prediction) -> list[dict[str, Any]]:
+    if prediction.parts:
+        parts = {name: _told(part) for name, part in prediction.parts.items()}
+        return [{"targets": {name: told[row] for name, told in parts.items()}} for row in range(len(prediction))]
+    values: list[Any] = prediction.values.tolist()
+    if prediction.kind == "quantiles":
+        names = [f"{level:g}" for level in prediction.levels]
+        return [{"quantiles": dict(zip(names, row, strict=True))} for row in values]
+    if prediction.classes is None:
+        return [{"value": value} for value in values]
+    classes: list[Any] = prediction.classes.tolist()
+    names = [str(each) for each in classes]
+    probabilities = [dict(zip(names, row, strict=True)) for row in values]
+    if prediction.kind == "labels":
+        chosen: list[Any] = [[c for c, p in zip(classes, row, strict=True) if p > 0.5] for row in values]
+        return [{"labels": c, "probabilities": p} for c, p in zip(chosen, probabilities, strict=True)]
+    best: Array = middle_grade(prediction.values) if prediction.kind == "grade" else prediction.values.argmax(axis=1)
+    return [{"label": classes[i], "probabilities": p} for i, p in zip(best.tolist(), probabilities, strict=True)]
+
+
+def _promised(
+    estimator: Classifier | Regressor, frame: pd.DataFrame, prediction: Prediction, sides: Mapping[str, Side]
+) -> list[dict[str, Json]]:
+    if prediction.classes is None or not isinstance(estimator, Classifier):
+        ends = estimator.predict_interval(frame, sides=sides).tolist()
+        return [{"low": low, "high": high} for low, high in ends]
+    classes: list[Any] = prediction.classes.tolist()
+    inside = estimator.sets_of(frame, prediction).tolist()
+    return [{"set": [c for c, there in zip(classes, row, strict=True) if there]} for row in inside]
+
+
+def subjects(rows: Rows, names: Sequence[str]) -> list[str | None]:
+    """Whom each row is about, so that the audit can be asked and redacted by it: its identifiers as text."""
+    found: list[str | None] = []
+    for told in rows.records(names):
+        cells = list(told.values())
+        text = (str(cells[0]) if len(cells) == 1 else json.dumps(told, ensure_ascii=False)) if cells else ""
+        found.append((text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()) or None)
+    return found
+
+
+def entries(
+    kind: str,
+    shared: Mapping[str, Json],
+    rows: Rows,
+    subject: Sequence[str],
+    outputs: Sequence[Mapping[str, Json]],
+    explanations: Sequence[Json] = (),
+) -> list[Entry]:
+    """An entry of the audit for each row: its digest, never its cells, and what was said of it.
+
+    Parameters
+    ----------
+    shared
+        What the rows have in common: ``request``, ``key``, ``model``, ``version``, ``role``.
+    subject
+        Columns that say whom a row is about.
+    """
+    about = subjects(rows, subject)
+    made = []
+    for row, (digest, output) in enumerate(zip(rows.digests(), outputs, strict=True)):
+        fields = {**shared, "decision": f"{shared['request']}.{row}", "input": digest, "output": dict(output)}
+        if explanations:
+            fields["explanation"] = explanations[row]
+        if about[row] is not None:
+            fields["subject"] = about[row]
+        made.append(Entry(kind, fields))
+    return made

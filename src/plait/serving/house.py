@@ -1,0 +1,189 @@
+"""What a running service holds open: the shelf and the queues before its models, keys, the audit, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from plait.errors import PlaitError
+from plait.serving.audit import Audit, Entry, Signer
+from plait.serving.batching import Aside, Lane, Scored
+from plait.serving.errors import RefusedError
+from plait.serving.keys import Keys
+from plait.serving.limits import Limiter
+from plait.serving.rows import Rows
+from plait.serving.settings import Settings
+from plait.serving.shelf import Served, Shelf
+from plait.serving.store import UnavailableError
+from plait.serving.telemetry import Telemetry
+
+__all__ = ["House"]
+
+T = TypeVar("T")
+LOOK_S: Final = 1.0  # between looks at the shelf file
+RETRY_S: Final = 1.0  # after which a store may answer again
+
+
+class House:
+    """What a running service holds open; `open` and `close` are called in the event loop that serves."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry | None = None) -> None:
+        self.settings = settings
+        self.telemetry = telemetry or Telemetry()
+        self.limiter = Limiter()
+        self.shelf = Shelf({})
+        self.keys: Keys | None = None
+        self.audit: Audit | None = None
+        self.aside = Aside()
+        self.open_to = self.leaving = False
+        self._lanes: dict[Served, Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._look = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests should come here: models are loaded, decisions can be recorded, and nobody is leaving."""
+        return self.open_to and not self.leaving and (self.audit is None or self.audit.healthy)
+
+    async def open(self) -> None:
+        """Load the shelf, and open the stores.
+
+        Raises
+        ------
+        PlaitError
+            If any of them cannot be had: a service starts whole or not at all.
+        """
+        settings = self.settings
+        if settings.keys is not None:
+            self.keys = await asyncio.to_thread(Keys.open, settings.keys)
+        if settings.audit is not None:
+            signer = None if settings.signer is None else Signer.load(settings.signer)
+            self.audit = await asyncio.to_thread(Audit.open, settings.audit, signer=signer)
+        self._show(await asyncio.to_thread(Shelf.open, settings.shelf))
+        self._watch = asyncio.create_task(self._watched())
+        self.open_to = True
+
+    async def close(self) -> None:
+        """Finish what was begun, in order: shadows, queues, the audit, keys."""
+        self.leaving = True
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+        self.aside.close()
+        for lane in self._lanes.values():
+            await lane.close()
+        if self.audit is not None:
+            await asyncio.to_thread(self.audit.close)
+        if self.keys is not None:
+            self.keys.close()
+
+    def look(self) -> None:
+        """Look at the shelf file now, whether it seems changed or not."""
+        self._look.set()
+
+    async def score(self, served: Served, rows: Rows) -> Scored:
+        """What a version says of rows, together with the rows of others that wait for it.
+
+        Raises
+        ------
+        RefusedError
+            503 where the queue is full; 422 where the model cannot read these rows.
+        """
+        lane = self._lanes.get(served)
+        if lane is None:  # a request that chose it just before it left the shelf
+            lane = self._lane(served)
+        queued = self.telemetry.queued.labels(served.name, served.version)
+        try:
+            task = lane.submit(rows)
+            queued.set(lane.queued + len(rows))
+            return await task
+        finally:
+            queued.set(lane.queued)
+
+    async def record(self, entries: Sequence[Entry]) -> None:
+        """Keep entries in the audit, if there is one; returns once they are on the disk.
+
+        Raises
+        ------
+        RefusedError
+            503 where they cannot be written.
+        """
+        if self.audit is None or not entries:
+            return
+        begun = perf_counter()
+        try:
+            written: Future[tuple[int, ...]] = self.audit.append(entries)
+            await asyncio.wrap_future(written)
+        except UnavailableError:
+            raise RefusedError(
+                503, "the audit cannot be written, and no decision leaves without it; try again", retry_after=RETRY_S
+            ) from None
+        self.telemetry.audit.observe(perf_counter() - begun)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something after the answer, and before the service ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _lane(self, served: Served) -> Lane:
+        settings = self.settings
+        return Lane(
+            served.score,
+            batch_rows=settings.batch_rows,
+            batch_ms=settings.batch_ms,
+            queue_rows=settings.queue_rows,
+        )
+
+    def _show(self, shelf: Shelf) -> None:
+        """Serve from another shelf; requests that met the old one end there."""
+        before = self._lanes
+        self._lanes = {served: before.get(served) or self._lane(served) for served in shelf}
+        self.shelf = shelf
+        self.telemetry.shows(shelf)
+        for served, lane in before.items():
+            if served not in self._lanes:
+                self.later(lane.close())
+
+    async def _watched(self) -> None:
+        """Look at the shelf file every second, and take over what it says once that is loaded."""
+        seen = await asyncio.to_thread(_mark, self.settings.shelf)
+        while True:
+            try:
+                await asyncio.wait_for(self._look.wait(), LOOK_S)
+            except TimeoutError:
+                if (mark := await asyncio.to_thread(_mark, self.settings.shelf)) == seen:
+                    continue
+            else:
+                self._look.clear()
+                mark = await asyncio.to_thread(_mark, self.settings.shelf)
+            seen = mark
+            await self._take_over()
+
+    async def _take_over(self) -> None:
+        begun = perf_counter()
+        try:
+            shelf = await asyncio.to_thread(Shelf.open, self.settings.shelf, self.shelf)
+        except PlaitError as error:
+            self.telemetry.swaps.labels("refused").inc()
+            self.telemetry.event("shelf refused", why=str(error))
+            return
+        self._show(shelf)
+        self.telemetry.swaps.labels("taken").inc()
+        versions = {name: named.champion.version for name, named in shelf.models.items()}
+        self.telemetry.event("shelf taken over", champions=versions, seconds=round(perf_counter() - begun, 3))
+
+
+def _mark(path: str | Path) -> tuple[int, ...]:
+    """What changes when a file is replaced or written to."""
+    try:
+        about = Path(path).stat()
+    except OSError:
+        return ()
+    return about.st_ino, about.st_mtime_ns, about.st_size
