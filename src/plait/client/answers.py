@@ -156,20 +156,21 @@ class Explained:
         As of `Predicted`.
     explanations
         One a row, as the service tells it.
-    faults
-        Cells that could not be read.
+    ignored
+        Columns that were sent and that the model does not know.
     """
 
     request: str
     model: str
     version: str
     explanations: tuple[Mapping[str, Json], ...]
-    faults: tuple[Unread, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, told: Told) -> Self:
         """From the body of an answer."""
-        return cls(told["request"], told["model"], str(told["version"]), tuple(told["explanations"]), _unread(told))
+        explanations, ignored = tuple(told["explanations"]), tuple(told.get("ignored", ()))
+        return cls(told["request"], told["model"], str(told["version"]), explanations, ignored)
 
     def __len__(self) -> int:
         return len(self.explanations)

@@ -119,6 +119,7 @@ class Client:
         model: str | None = None,
         version: str | None = None,
         depth: Literal["sources", "columns", "cells"] = "columns",
+        language: Literal["en", "zh"] = "en",
         sides: Mapping[str, object] | None = None,
         files: Files | None = None,
     ) -> Explained:
@@ -130,13 +131,15 @@ class Client:
             As of `predict`.
         depth
             By source, by column too, or down to the places inside cells.
+        language
+            Of the words.
 
         Raises
         ------
         DataError, ServiceError
             As `predict`.
         """
-        asked = _named(model=model, version=version, depth=depth)
+        asked = _named(model=model, version=version, depth=depth, language=language)
         return Explained.of(self._told("POST", "/v1/explain", _body(rows, asked, sides, files)))
 
     def feedback(self, labels: Sequence[Mapping[str, Any]]) -> Feedback:
