@@ -37,7 +37,7 @@ LEVELS: tuple[set[str], ...] = (
     {"checkpoints", "pretraining"},
     {"model"},
     {"estimators"},
-    {"judgement", "tuning", "cluster"},
+    {"judgement", "tuning", "cluster", "edge"},
     {"report", "recipes", "export", "client"},
     {"desks"},
     {"serving"},

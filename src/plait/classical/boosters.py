@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,35 @@ from plait.threads import cores
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["applied", "basics", "dataset", "read", "reporter", "shares", "streamed", "texts"]
+__all__ = ["Boosted", "Booster", "applied", "basics", "dataset", "read", "reporter", "shares", "streamed", "texts"]
 
 # cells under which one thread is used: several that wait for each other on busy cores took 12 times as long
 SERIAL = 10_000_000
 AT_ONCE = 2_048  # rows from which prediction uses all cores
+
+
+class Booster(Protocol):
+    """What learners ask of a fitted booster; LightGBM's own, or one that was exported."""
+
+    def predict(self, data: Array, *, raw_score: bool, num_threads: int) -> Any: ...
+
+
+class Boosted(ABC):
+    """A learner made of boosters, whatever it is that runs them.
+
+    `averages` says whether its score is the mean of them; else each has an output of its own.
+    """
+
+    averages: ClassVar[bool]
+
+    @classmethod
+    @abstractmethod
+    def from_boosters(cls, state: State, made: Sequence[Any]) -> Self:
+        """The learner of a state with these boosters, instead of those in its texts."""
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        return cls.from_boosters(state, read(state))
 
 
 def basics(context: FitContext, cells: int) -> dict[str, Any]:
@@ -97,7 +122,7 @@ def streamed(chunks: Iterable[Features], label: Array, weight: Array, parameters
     )
 
 
-def applied(booster: lightgbm.Booster, features: Features, *, raw: bool) -> npt.NDArray[np.float64]:
+def applied(booster: Booster, features: Features, *, raw: bool) -> npt.NDArray[np.float64]:
     """What a booster says, float64 ``N`` or ``N x K``: with `raw` the sum of its trees, else what they mean."""
     threads = 1 if len(features) < AT_ONCE else cores()  # 0 would repeat the last count that LightGBM was told
     return np.asarray(booster.predict(features.values, raw_score=raw, num_threads=threads), np.float64)

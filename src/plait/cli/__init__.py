@@ -21,6 +21,7 @@ from plait.cli.detect import detect
 from plait.cli.drift import drift
 from plait.cli.evaluate import evaluate
 from plait.cli.explain import explain
+from plait.cli.export import export
 from plait.cli.fair import fair
 from plait.cli.fit import fit
 from plait.cli.inspect import inspect
@@ -33,6 +34,7 @@ from plait.cli.pretrain import pretrain
 from plait.cli.report import report
 from plait.cli.stress import stress
 from plait.cli.tune import tune
+from plait.cli.watch import watch
 from plait.errors import PlaitError, unknown
 
 __all__ = ["app", "main"]
@@ -72,6 +74,8 @@ def app() -> typer.Typer:
         report,
         card,
         demo,
+        export,
+        watch,
     )
     for verb in verbs:
         made.command(verb.__name__.removesuffix("_parts"))(verb)

@@ -38,7 +38,7 @@ FORMATS = (  # besides ISO 8601
     "%Y年%m月%d日",
 )
 _LONELY = (float, np.floating, Decimal, datetime, np.datetime64, np.timedelta64)  # of these, one may be unlike itself
-_NESTED = str | list | dict | np.ndarray | tuple | bytes
+_NESTED = (str, list, dict, np.ndarray, tuple, bytes)
 
 
 def from_numpy(values: Array, name: object) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -86,10 +86,9 @@ def from_cells(cells: Sequence[Any]) -> tuple[Array, npt.NDArray[np.bool_]]:
     if not kinds & {bool, np.bool_} and all_are(int, float, np.integer, np.floating, Decimal):
         return numbers_of(values, present)
     if all_are(date, datetime, np.datetime64):
-        return from_numpy(np.array([_moment(cell) for cell in np.where(present, values, None)], "datetime64[us]"), None)
+        return _filled([_moment(cell) for cell in values[present]], present, "datetime64[us]")
     if all_are(timedelta, np.timedelta64):
-        spans = np.where(present, values, np.timedelta64("NaT"))
-        return from_numpy(np.array([np.timedelta64(cell, "us") for cell in spans], "timedelta64[us]"), None)
+        return _filled(values[present], present, "timedelta64[us]")
     return values, present
 
 
@@ -105,10 +104,17 @@ def _missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, _LONELY) and bool(cell != cell))
 
 
-def _moment(cell: date | np.datetime64 | None) -> np.datetime64:
+def _moment(cell: Any) -> Any:
+    """A date without a zone, in UTC."""
     if isinstance(cell, datetime) and cell.tzinfo is not None:
-        cell = cell.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64("NaT" if cell is None else cell, "us")
+        return cell.astimezone(UTC).replace(tzinfo=None)
+    return cell
+
+
+def _filled(cells: Any, present: npt.NDArray[np.bool_], dtype: str) -> tuple[Array, npt.NDArray[np.bool_]]:
+    out = np.full(len(present), "NaT", dtype)
+    out[present] = np.array(list(cells), dtype)
+    return from_numpy(out, None)
 
 
 def moments(values: Array, present: npt.NDArray[np.bool_], name: str) -> npt.NDArray[np.float64]:

@@ -10,14 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import dense
+from plait.contracts import Tokens
+from plait.layers.forms import Cells, Form
+from plait.layers.reading import Reading
 from plait.layers.reconstruction import CellsAgain
 
 __all__ = ["ColumnTokens"]
 
 
-class ColumnTokens(nn.Module):
+class ColumnTokens(Reading):
     """The feature tokenizer of FT-Transformer with periodic embeddings of numbers.
 
     A category's token is ``b_j + E_j[code]`` (Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data",
@@ -74,16 +75,9 @@ class ColumnTokens(nn.Module):
         alone = np.arange(len(self.bias)) if self.group == 1 else np.full(ceil(len(self.bias) / self.group), -1)
         return np.concatenate([[-1], alone]).astype(np.int64)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``numbers`` float32 ``B x C1``, ``numbers_present`` bool ``B x C1`` and ``codes`` int64 ``B x C2``."""
-        codes = dense(inputs, "codes")
-        there = np.concatenate([dense(inputs, "numbers_present"), codes > 0], axis=1) & inputs.present[:, None]
-        return {
-            "numbers": torch.from_numpy(np.asarray(dense(inputs, "numbers"), np.float32)),
-            "codes": torch.from_numpy(np.asarray(codes, np.int64)),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Cells()
 
     def reconstruction(self) -> CellsAgain:
         return CellsAgain(self.level.embedding_dim, self.numbers, self.levels)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import pad, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Steps
+from plait.layers.reading import Reading
 
 __all__ = ["ConvTokens", "Convolution", "pool_steps"]
 
@@ -53,7 +53,7 @@ def pool_steps(x_BTD: torch.Tensor, mask_BT: torch.Tensor, size: int) -> tuple[t
     return pooled_BPD, mask_BT.view(rows, steps // size, size).any(dim=2)
 
 
-class ConvTokens(nn.Module):
+class ConvTokens(Reading):
     """Two convolutions, each with max pooling, from steps to tokens (`Convolution`).
 
     The first layer sees every step; its output is pooled over ``s = ceil(patch / 4)`` steps, the second layer's over
@@ -84,15 +84,9 @@ class ConvTokens(nn.Module):
         self.second = Convolution(width // 2, width, kernel)
         self.position = nn.Parameter(torch.randn(max_patches, width) * width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``values``, a `Ragged` of float32 ``T x C`` (or ``T`` for one channel), oldest step first."""
-        values, there = pad(ragged(inputs, "values"), inputs.present, self.limit, self.span * self.rest, recent=True)
-        values_BTC = values.reshape(*there.shape, self.channels).astype(np.float32)
-        return {
-            "values": torch.from_numpy(values_BTC),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Steps(self.limit, self.span * self.rest, self.channels)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         x_BTC, mask_BT = tensors["values"], tensors["there"]

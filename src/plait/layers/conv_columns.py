@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
+from plait.contracts import Tokens
 from plait.layers.conv1d import Convolution, pool_steps
-from plait.layers.padding import dense
+from plait.layers.forms import Cells, Form
+from plait.layers.reading import Reading
 
 __all__ = ["ConvColumns"]
 
 
-class ConvColumns(nn.Module):
+class ConvColumns(Reading):
     """Two convolutions with max pooling along the columns of a table (`plait.layers.conv1d.Convolution`).
 
     Worth trying where neighbouring columns are of a kind: months, maturities, bands of a spectrum. Step ``j`` is
@@ -53,16 +54,9 @@ class ConvColumns(nn.Module):
             "starts", torch.from_numpy(np.cumsum([0, *levels])[:-1].astype(np.int64)), persistent=False
         )
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``numbers`` float32 ``B x C1``, ``numbers_present`` bool ``B x C1`` and ``codes`` int64 ``B x C2``."""
-        codes = dense(inputs, "codes")
-        there = np.concatenate([dense(inputs, "numbers_present"), codes > 0], axis=1) & inputs.present[:, None]
-        return {
-            "numbers": torch.from_numpy(np.asarray(dense(inputs, "numbers"), np.float32)),
-            "codes": torch.from_numpy(np.asarray(codes, np.int64)),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Cells()
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         there_BC, present_B = tensors["there"], tensors["present"]

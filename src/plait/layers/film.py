@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from math import gcd
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Ragged, Tokens
-from plait.layers.padding import dense, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Film, Form
 from plait.layers.pictures import PixelConv
+from plait.layers.reading import Reading
 from plait.layers.seeded import uniform
 from plait.layers.sound import MelConvTokens
 from plait.layers.transformer import Block
@@ -26,7 +26,7 @@ SHIFT = 0.08  # by how much of a side a whole film is shifted while training
 DROPPED = 0.2  # chance that an entry is hidden while training
 
 
-class _Film(nn.Module):
+class _Film(Reading):
     """What encoders of films share: frames and motion become a vector a frame, sound and numbers tokens of their own.
 
     Each frame has a fourth channel, its difference from the frame before, and goes through the convolutions of
@@ -74,20 +74,9 @@ class _Film(nn.Module):
         )
         self.hear = MelConvTokens(width, rate, HEARD, channels=SOUND_CHANNELS)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``frames`` (uint8 ``F x S x S x 3``), ``track`` (float32 ``M x C``), ``numbers`` (float32 ``K``) and
-        ``samples`` (`Ragged` of int16, empty where there is no sound).
-        """
-        sounds: Ragged = ragged(inputs, "samples")
-        audible = inputs.present & (sounds.lengths > 0)
-        heard = self.hear.collate(Batch({"samples": sounds}, audible))
-        return {
-            "frames": torch.from_numpy(np.ascontiguousarray(dense(inputs, "frames"))),
-            "track": torch.from_numpy(np.ascontiguousarray(dense(inputs, "track"))),
-            "numbers": torch.from_numpy(np.ascontiguousarray(dense(inputs, "numbers"))),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-            **{f"sound.{name}": tensor for name, tensor in heard.items()},
-        }
+    @property
+    def form(self) -> Form:
+        return Film()
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Encoder, Nested, Tokens
+from plait.contracts import Batch, Encoder, Tokens
 from plait.errors import PlaitError
-from plait.layers.padding import ragged
+from plait.layers.forms import Form, Items, picked
 from plait.layers.pooling import AttentionPooling
+from plait.layers.reading import Reading
 
 __all__ = ["ItemTokens"]
 
 TOKENS = 32  # a row
 
 
-class ItemTokens(nn.Module):
+class ItemTokens(Reading):
     """A token an item: the item's own tokens pooled by attention, after the sentence level of hierarchical attention
     networks (Yang et al., 2016, section 2.2), with where the item stands counted from the most recent one, and how old
     it is (``W [a; 1]`` of its age ``a``, where items are timed).
@@ -48,29 +48,27 @@ class ItemTokens(nn.Module):
         self.age = nn.Linear(1, width) if timed else None
         self.position = nn.Parameter(torch.randn(-(-max_items // self.each), width) * width**-0.5)
 
+    @property
+    def form(self) -> Form:
+        """The items' own form, many to a row.
+
+        Raises
+        ------
+        PlaitError
+            If the items' encoder names none.
+        """
+        if not isinstance(self.encoder, Reading):
+            raise PlaitError(
+                f"{type(self.encoder).__name__} has no form of its own, so what it reads cannot be exported"
+            )
+        return Items(self.encoder.form.to_json(), self.max_items, self.age is not None)
+
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``items`` (`Nested`: the items' inputs) and, where items are timed, ``age`` (Ragged float32)."""
-        nested = inputs.arrays["items"]
-        if not isinstance(nested, Nested):
-            raise PlaitError("the encoder's input 'items' must be rows of items (Nested)")
-        rows = np.flatnonzero(inputs.present)
-        kept = nested.take(rows)
-        owner = np.repeat(rows, kept.lengths)
-        # Counted from the row's last item, so that a token means the same in short and in long lists.
-        place = np.repeat(kept.offsets[1:], kept.lengths) - 1 - np.arange(len(owner))
-        inside = np.flatnonzero(place < self.max_items)
-        items = kept.items.take(inside)
-        tensors = {f"item {name}": value for name, value in self._inner.collate(items).items()}
-        if self.age is not None:
-            age = ragged(inputs, "age").take(rows).values[inside]
-            tensors["age"] = torch.from_numpy(age.astype(np.float32))
-        return {
-            **tensors,
-            "row": torch.from_numpy(owner[inside]),
-            "place": torch.from_numpy(place[inside]),
-            "there": torch.from_numpy(np.asarray(items.present, bool)),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+        if isinstance(self.encoder, Reading):
+            return super().collate(inputs)
+        arrays, items = picked(inputs, self.max_items, self.age is not None)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return tensors | {f"item {name}": value for name, value in self._inner.collate(items).items()}
 
     @property
     def _inner(self) -> Encoder:

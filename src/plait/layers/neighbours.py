@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import dense, pad, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Links
+from plait.layers.reading import Reading
 
 __all__ = ["NeighbourTokens"]
 
 
-class NeighbourTokens(nn.Module):
+class NeighbourTokens(Reading):
     """One token of the entity, and `tokens` more in which it asks about its links.
 
     Learned questions attend to the links (Lee et al., "Set Transformer", 2019, section 3.2: pooling by multi-head
@@ -50,18 +50,9 @@ class NeighbourTokens(nn.Module):
         self.answer = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``own`` (float32 ``N x F``), ``links`` (Ragged float32 ``T x E``) and ``kinds`` (Ragged int64 ``T``)."""
-        present = np.asarray(inputs.present, bool)
-        links, there = pad(ragged(inputs, "links"), present, self.limit, recent=True)
-        kinds, _ = pad(ragged(inputs, "kinds"), present, self.limit, recent=True)
-        return {
-            "own": torch.from_numpy(np.where(present[:, None], dense(inputs, "own"), np.float32(0.0))),
-            "links": torch.from_numpy(links),
-            "kinds": torch.from_numpy(kinds),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(present),
-        }
+    @property
+    def form(self) -> Form:
+        return Links(self.limit)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         own_BF, links_BTE, there_BT = tensors["own"], tensors["links"], tensors["there"]

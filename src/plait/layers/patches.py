@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import pad, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Steps
+from plait.layers.reading import Reading
 from plait.layers.reconstruction import StepsAgain
 
 __all__ = ["PatchTokens"]
 
 
-class PatchTokens(nn.Module):
+class PatchTokens(Reading):
     """Patches of neighbouring steps as tokens (Nie et al., "A Time Series is Worth 64 Words", 2023, section 3.1).
 
     Token ``p``, counted back from the most recent patch, is ``W [x_p; m_p] + b + e_p``: ``x_p`` holds the patch's steps
@@ -42,16 +42,9 @@ class PatchTokens(nn.Module):
         self.project = nn.Linear(patch * (channels + 1), width)
         self.position = nn.Parameter(torch.randn(max_patches, width) * width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``values``, a `Ragged` of float32 ``T x C`` (or ``T`` for one channel), oldest step first."""
-        steps = ragged(inputs, "values")
-        values, there = pad(steps, inputs.present, self.patch * self.max_patches, self.patch, recent=True)
-        values_BTC = values.reshape(*there.shape, self.channels).astype(np.float32)
-        return {
-            "values": torch.from_numpy(values_BTC),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Steps(self.patch * self.max_patches, self.patch, self.channels)
 
     def reconstruction(self) -> StepsAgain:
         return StepsAgain(self.position.shape[1], self.channels, self.patch, self.max_patches)

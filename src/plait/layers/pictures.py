@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from math import gcd
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import dense
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Whole
+from plait.layers.reading import Reading
 from plait.layers.seeded import uniform
 from plait.layers.transformer import Block
 
@@ -28,7 +28,7 @@ AUGMENTS = {
 }
 
 
-class _Pixels(nn.Module):
+class _Pixels(Reading):
     """What encoders of pictures share: reading, augmentation while training, and rows without a picture.
 
     Parameters
@@ -61,12 +61,9 @@ class _Pixels(nn.Module):
         self.grid = rows, columns
         self.places = nn.Parameter(torch.randn(rows * columns, self.width) * self.width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``pixels``, uint8 ``N x H x W x C``."""
-        return {
-            "pixels": torch.from_numpy(np.ascontiguousarray(dense(inputs, "pixels"))),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Whole(("pixels",))
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import pi
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import dense
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Whole
+from plait.layers.reading import Reading
 from plait.layers.seeded import uniform
 
 __all__ = ["PointNetTokens", "PointTokens"]
@@ -18,7 +18,7 @@ __all__ = ["PointNetTokens", "PointTokens"]
 CHANNELS = 8  # place, normal, distance from the vertical axis, and how far the normal points away from it
 
 
-class _Cloud(nn.Module):
+class _Cloud(Reading):
     """What encoders of points share: their inputs, augmentation, and a token of numbers.
 
     Parameters
@@ -46,13 +46,9 @@ class _Cloud(nn.Module):
         self.points = points
         self.whole = nn.Sequential(nn.Linear(numbers, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``points`` (float32 ``P x 6``: place and normal) and ``numbers`` (float32 ``F``)."""
-        return {
-            "points": torch.from_numpy(np.ascontiguousarray(dense(inputs, "points"))),
-            "numbers": torch.from_numpy(np.ascontiguousarray(dense(inputs, "numbers"))),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Whole(("points", "numbers"))
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         x_BPC = tensors["points"]

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
+from plait.contracts import Tokens
 from plait.layers.conv1d import Convolution
-from plait.layers.padding import pad, ragged
+from plait.layers.forms import Form, Records
 from plait.layers.pooling import AttentionPooling
+from plait.layers.reading import Reading
 from plait.layers.recurrent import Recurrence
 from plait.layers.seeded import uniform
 from plait.layers.transformer import Block
@@ -41,7 +42,7 @@ class Time2Vec(nn.Module):
         return torch.cat([wave[..., :1], wave[..., 1:].sin()], dim=-1)
 
 
-class _Records(nn.Module):
+class _Records(Reading):
     """What both encoders share: the most recent records, each as the sum of its columns' embeddings and of its times.
 
     ``e_t = W v_t + sum_j E_j[c_tj] + V [t2v(age_t); t2v'(gap_t)]``; then a residual convolution over neighbours.
@@ -66,18 +67,9 @@ class _Records(nn.Module):
         self.neighbours = Convolution(width, width, 3)
         self.norm = nn.LayerNorm(width)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read Ragged rows of one length, oldest record first.
-
-        ``values`` float32 ``T x F``, ``codes`` int32 ``T x C`` (0 missing), ``clocks`` float32 ``T x 2``: logarithms of
-        the time to the row's moment and from the record before.
-        """
-        tensors = {"present": torch.from_numpy(np.asarray(inputs.present, bool))}
-        for name, dtype in (("values", np.float32), ("codes", np.int64), ("clocks", np.float32)):
-            padded, there = pad(ragged(inputs, name), inputs.present, self.max_records, recent=True)
-            tensors[name] = torch.from_numpy(padded.astype(dtype))
-        tensors["there"] = torch.from_numpy(there)
-        return tensors
+    @property
+    def form(self) -> Form:
+        return Records(self.max_records)
 
     def embed(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Embedded records ``B x T x D`` and their mask; in training some are left out."""

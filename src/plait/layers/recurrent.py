@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from math import ceil
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import pad, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Steps
 from plait.layers.pooling import AttentionPooling
+from plait.layers.reading import Reading
 
 __all__ = ["GRUTokens", "LSTMTokens", "RNNTokens", "Recurrence"]
 
@@ -73,7 +73,7 @@ def _over(layer: nn.RNNBase, x_BTC: torch.Tensor, mask_BT: torch.Tensor) -> torc
     return back_BTD
 
 
-class RNNTokens(nn.Module):
+class RNNTokens(Reading):
     """States of a plain recurrent network at the ends of patches of neighbouring steps, as tokens (`Recurrence`).
 
     A series' steps are read in frames of ``s = ceil(patch / 4)`` steps, so that a token's patch is about four frames
@@ -104,16 +104,9 @@ class RNNTokens(nn.Module):
         self.recurrence = Recurrence(self.span * (channels + 1), width, self.cell)
         self.position = nn.Parameter(torch.randn(max_patches, width) * width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``values``, a `Ragged` of float32 ``T x C`` (or ``T`` for one channel), oldest step first."""
-        steps = ragged(inputs, "values")
-        values, there = pad(steps, inputs.present, self.limit, self.span * self.frames, recent=True)
-        values_BTC = values.reshape(*there.shape, self.channels).astype(np.float32)
-        return {
-            "values": torch.from_numpy(values_BTC),
-            "there": torch.from_numpy(there),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Steps(self.limit, self.span * self.frames, self.channels)
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         return self._ends(*self._states(tensors))

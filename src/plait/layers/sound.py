@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Sounds
 from plait.layers.mel import hann, mel_bank
-from plait.layers.padding import pad, ragged
+from plait.layers.reading import Reading
 from plait.layers.seeded import uniform
 
 __all__ = ["LogMel", "MelConvTokens", "MelGRUTokens"]
@@ -148,7 +149,7 @@ class _Block(nn.Module):
         return x_BCFM * there_BF[:, None, :, None], there_BF
 
 
-class MelConvTokens(nn.Module):
+class MelConvTokens(Reading):
     """Log-mel spectra through convolutions, averaged over equal parts of the sound: a token each.
 
     Three blocks of a 3 x 3 convolution, max pooling, batch norm and SiLU (as in Abdel-Hamid et al., "Convolutional
@@ -188,16 +189,9 @@ class MelConvTokens(nn.Module):
         self.project = nn.Linear(channels[-1] * (BANDS // 8), width)
         self.position = nn.Parameter(torch.randn(max_tokens, width) * width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``samples``, a `Ragged` of int16."""
-        sounds = ragged(inputs, "samples")
-        samples, _ = pad(sounds, inputs.present, int(sounds.lengths.max(initial=1)))
-        lengths = np.where(inputs.present, sounds.lengths, 0)
-        return {
-            "samples": torch.from_numpy(samples),
-            "lengths": torch.from_numpy(lengths),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Sounds()
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         samples_BT, lengths_B = tensors["samples"], tensors["lengths"]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import nn
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import pad, ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Form, Ids
 from plait.layers.pooling import AttentionPooling
+from plait.layers.reading import Reading
 from plait.layers.reconstruction import SubwordsAgain
 from plait.layers.recurrent import Cell, Recurrence
 from plait.layers.seeded import uniform
@@ -20,7 +20,7 @@ from plait.layers.seeded import uniform
 __all__ = ["SubwordGRU", "SubwordLSTM", "SubwordTokens"]
 
 
-class SubwordTokens(nn.Module):
+class SubwordTokens(Reading):
     """Subword embeddings, merged by a strided convolution so that the body reads at most `tokens` of them.
 
     With ``e_t`` the embedding of subword ``t`` (zero where there is none) and ``s`` the stride, token ``u`` is
@@ -57,9 +57,9 @@ class SubwordTokens(nn.Module):
         with torch.no_grad():
             self.embedding.weight[0] = 0.0
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``ids``, a `Ragged` of int32."""
-        return _padded(inputs, self.max_tokens, self.stride)
+    @property
+    def form(self) -> Form:
+        return Ids(self.max_tokens, self.stride)
 
     def reconstruction(self) -> SubwordsAgain:
         vocabulary, width = self.embedding.weight.shape
@@ -78,7 +78,7 @@ class SubwordTokens(nn.Module):
         return Tokens(values_BUD, (count_BU > 0) & tensors["present"][:, None])
 
 
-class SubwordGRU(nn.Module):
+class SubwordGRU(Reading):
     """Gated recurrent units over subword embeddings, both ways, as two tokens.
 
     The first is softmax attention over the states of all subwords (the word level of hierarchical attention networks:
@@ -107,9 +107,9 @@ class SubwordGRU(nn.Module):
         self.recurrence = Recurrence(width, width, self.cell, both_ways=True)
         self.pool = AttentionPooling(width)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``ids``, a `Ragged` of int32."""
-        return _padded(inputs, self.max_tokens, 1)
+    @property
+    def form(self) -> Form:
+        return Ids(self.max_tokens, 1)
 
     def reconstruction(self) -> SubwordsAgain:
         vocabulary, width = self.embedding.weight.shape
@@ -135,11 +135,3 @@ class SubwordLSTM(SubwordGRU):
     """The same with long short-term memory (`plait.layers.recurrent.Recurrence`)."""
 
     cell: ClassVar[Cell] = "lstm"
-
-
-def _padded(inputs: Batch, most: int, multiple: int) -> dict[str, torch.Tensor]:
-    ids_BT, _ = pad(ragged(inputs, "ids"), inputs.present, most, multiple)
-    return {
-        "ids": torch.from_numpy(ids_BT.astype(np.int64)),
-        "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-    }

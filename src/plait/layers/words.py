@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from plait.contracts import Batch, Tokens
-from plait.layers.padding import ragged
+from plait.contracts import Tokens
+from plait.layers.forms import Bags, Form
+from plait.layers.reading import Reading
 from plait.layers.seeded import uniform
 
 __all__ = ["WordTokens"]
 
 
-class WordTokens(nn.Module):
+class WordTokens(Reading):
     """The weighted sum of the embeddings of all words, cut into a few tokens.
 
     With ``e_i`` (of ``K D`` numbers) the embedding of word ``i`` of a text and ``w_i`` its weight,
@@ -47,21 +47,9 @@ class WordTokens(nn.Module):
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
         self.position = nn.Parameter(torch.randn(tokens, width) * width**-0.5)
 
-    def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
-        """Read ``ids`` (Ragged int32) and, where there are any, ``weights`` (Ragged float32 of the same lengths)."""
-        rows = np.flatnonzero(inputs.present)
-        ids = ragged(inputs, "ids").take(rows)
-        weights = (
-            ragged(inputs, "weights").take(rows).values if "weights" in inputs.arrays else np.ones(len(ids.values))
-        )
-        starts = np.zeros(len(inputs), np.int64)
-        starts[rows] = ids.lengths
-        return {
-            "ids": torch.from_numpy(ids.values.astype(np.int64)),
-            "weights": torch.from_numpy(weights.astype(np.float32)),
-            "starts": torch.from_numpy(np.cumsum(starts) - starts),
-            "present": torch.from_numpy(np.asarray(inputs.present, bool)),
-        }
+    @property
+    def form(self) -> Form:
+        return Bags()
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         ids, weights, starts_B, present_B = (tensors[name] for name in ("ids", "weights", "starts", "present"))

@@ -23,7 +23,7 @@ FEW = 12  # rows below which some are repeated: drawing a share of fewer may lea
 MIDDLE = 20  # leaf rows where none could be chosen
 
 
-class Forest(Learner):
+class Forest(boosters.Boosted, Learner):
     """A random forest: the mean of deep trees, each grown on some of the rows, each split among some of the features.
 
     The share ``p`` of a class is the mean over `trees` of its share in the leaf that a row falls into; with a pull of
@@ -52,6 +52,7 @@ class Forest(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = False
     accepts_categorical: ClassVar[bool] = True
+    averages: ClassVar[bool] = False
     space: ClassVar[Space] = {
         "leaf_rows": Between(2, 100, log=True),
         "leaves": Between(16, 1024, log=True),
@@ -216,9 +217,9 @@ class Forest(Learner):
         return State(self.version, values, {"prior": self._prior}, boosters.texts(self._boosters))
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
+    def from_boosters(cls, state: State, made: Sequence[Any]) -> Self:
         kept = {name: state.values[name] for name in ("trees", "leaf_rows", "scaling")}
         learner = cls(**kept)
         learner._classifies, learner._prior = state.values["classifies"], state.arrays["prior"]
-        learner._boosters = boosters.read(state)
+        learner._boosters = list(made)
         return learner

@@ -24,7 +24,7 @@ FLOOR = 300  # trees at least: held-out loss is flat far beyond, and early stopp
 MARGIN = 0.002  # relative gain in held-out loss that larger trees must bring
 
 
-class LightGBM(Learner):
+class LightGBM(boosters.Boosted, Learner):
     """Several LightGBM models of small, regularised trees, averaged; size and number of trees chosen on held-out rows.
 
     Small trees with bagging survive drift where the usual 31 leaves do not; larger ones are taken only where they
@@ -54,6 +54,7 @@ class LightGBM(Learner):
     version: ClassVar[int] = 1
     accepts_wide: ClassVar[bool] = False
     accepts_categorical: ClassVar[bool] = True
+    averages: ClassVar[bool] = True
     space: ClassVar[Space] = {
         "learning_rate": Between(0.01, 0.1, log=True),
         "leaves": Between(4, 64, log=True),
@@ -177,10 +178,10 @@ class LightGBM(Learner):
         return State(self.version, values, texts=boosters.texts(self._boosters))
 
     @classmethod
-    def from_state(cls, state: State) -> Self:
-        learner = cls(trees=state.values["trees"], leaves=state.values["leaves"], members=len(state.texts))
+    def from_boosters(cls, state: State, made: Sequence[Any]) -> Self:
+        learner = cls(trees=state.values["trees"], leaves=state.values["leaves"], members=len(made))
         learner._outputs = state.values["outputs"]
-        learner._boosters = boosters.read(state)
+        learner._boosters = list(made)
         return learner
 
     def _check(self) -> None:
