@@ -145,6 +145,20 @@ KINDS: dict[str, dict[str, str]] = {
     "desks": {
         "credit": "plait.desks.credit:DESK",
     },
+    "event_sources": {
+        "file": "plait.serving.stream.files:FileSource",
+        "pipe": "plait.serving.stream.pipes:PipeSource",
+        "redis": "plait.serving.stream.redis_streams:RedisSource",
+    },
+    "event_sinks": {
+        "file": "plait.serving.stream.files:FileSink",
+        "pipe": "plait.serving.stream.pipes:PipeSink",
+        "redis": "plait.serving.stream.redis_streams:RedisSink",
+    },
+    "event_states": {
+        "file": "plait.serving.stream.sqlite_state:SqliteState",
+        "redis": "plait.serving.stream.redis_state:RedisState",
+    },
     "readers": {},
     "wrappers": {
         "pretrained": "plait.modalities.pretrained:Pretrained",

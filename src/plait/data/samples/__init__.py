@@ -3,6 +3,7 @@
 from plait.data.samples.applications import applications, applications_oracle
 from plait.data.samples.biased import biased
 from plait.data.samples.borrowers import borrowers, borrowers_oracle
+from plait.data.samples.card_payments import card_payments, card_payments_windows
 from plait.data.samples.charts import charts
 from plait.data.samples.companies import companies, companies_oracle
 from plait.data.samples.dossiers import dossiers, dossiers_oracle
@@ -26,6 +27,8 @@ __all__ = [
     "biased",
     "borrowers",
     "borrowers_oracle",
+    "card_payments",
+    "card_payments_windows",
     "charts",
     "companies",
     "companies_oracle",
