@@ -299,22 +299,15 @@ def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(sorted(set(scopes)))
     if not chosen:
         raise ConfigError(f"a key without a scope opens nothing; give some of {', '.join(SCOPES)}, desk:<desk>")
+    allowed = [*SCOPES, *(f"desk:{name}" for name in registry.names("desks"))]
     for scope in chosen:
-        kind, colon, rest = scope.partition(":")
-        if not colon and scope not in SCOPES:
-            raise unknown("scope", scope, [*SCOPES, *(f"desk:{name}" for name in registry.names("desks"))])
-        if colon:
-            _check_desk(kind, rest, scope)
+        door, dot, operation = scope.partition(".")
+        if door not in allowed or (dot and door in SCOPES):
+            raise unknown("scope", scope, allowed)
+        if dot:
+            desk: Desk = registry.get("desks", door.partition(":")[2])
+            desk[operation]
     return chosen
-
-
-def _check_desk(kind: str, rest: str, scope: str) -> None:
-    name, dot, operation = rest.partition(".")
-    if kind != "desk" or name not in registry.names("desks"):
-        raise unknown("scope", scope, [*SCOPES, *(f"desk:{each}" for each in registry.names("desks"))])
-    if dot:
-        desk: Desk = registry.get("desks", name)
-        desk[operation]
 
 
 def _digest(secret: str) -> str:

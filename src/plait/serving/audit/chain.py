@@ -64,9 +64,10 @@ def moment(at: datetime) -> str:
     return zoned.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def head(connection: Connection) -> Head:
-    """Where the chain ends just now."""
-    return Head(*connection.execute(select(HEAD.c.seq, HEAD.c.time, HEAD.c.link)).one())
+def head(connection: Connection) -> Head | None:
+    """Where the chain ends just now; None where the row that says so is missing."""
+    row = connection.execute(select(HEAD.c.seq, HEAD.c.time, HEAD.c.link)).first()
+    return None if row is None else Head(*row)
 
 
 def lock(connection: Connection) -> Head:

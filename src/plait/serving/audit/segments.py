@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from plait.contracts import Json
 from plait.data.files import replacing
 from plait.errors import ConfigError, DataError
-from plait.serving.audit.chain import Head, append, head, lock, moment, walk
+from plait.serving.audit.chain import Head, append, lock, moment, walk
 from plait.serving.audit.entry import canonical, seal
 from plait.serving.audit.signing import Signer, checkpoint
 from plait.serving.audit.walker import Row
@@ -106,7 +106,7 @@ def before_first(connection: Connection) -> Head:
     for row in connection.execute(chosen):
         try:
             fields = {name: kept[2] for name, kept in json.loads(row.fields).items()}
-            if fields["seq"] == first - 1:
+            if fields["seq"] == first - 1 and fields["rows"] > 0:
                 return Head(first - 1, "", str(fields["link"]))
         except (AttributeError, LookupError, TypeError, ValueError):
             continue  # a broken row is the walker's to tell
@@ -118,25 +118,26 @@ def close(engine: Engine, before: datetime, archive: Path | None, signer: Signer
     if archive is not None and archive.exists():
         raise ConfigError(f"{str(archive)!r} is there already; name a new file, so that no archive is lost")
     with said(engine), reading(engine) as connection:
-        now = head(connection)
+        last_seen = connection.execute(select(func.max(ENTRIES.c.seq))).scalar_one()
         start = before_first(connection)
-        last = _last_before(connection, before, now)
+        last = _last_before(connection, before)
         rows = select(ENTRIES).where(ENTRIES.c.seq <= last.seq)
         digest = None if archive is None else _write(archive, start, walk(connection, rows))
     with said(engine), writing(engine) as connection:
         lock(connection)
-        since = select(ENTRIES.c.seq).where(ENTRIES.c.kind.in_(("redaction", "checkpoint")), ENTRIES.c.seq > now.seq)
+        own = ENTRIES.c.kind.in_(("redaction", "checkpoint"))
+        since = select(ENTRIES.c.seq).where(own, ENTRIES.c.seq > last_seen)
         if connection.execute(since.limit(1)).first() is not None:
             if archive is not None:
                 archive.unlink()
             raise DataError("the audit was redacted or closed meanwhile, and nothing was deleted; run it again")
         count = last.seq - start.seq
-        append(connection, [seal(checkpoint(connection, signer, last, count, digest))])
+        append(connection, [seal(checkpoint(signer, last, count, digest))])
         connection.execute(delete(ENTRIES).where(ENTRIES.c.seq <= last.seq))
     return Closed(last.seq, count, digest)
 
 
-def _last_before(connection: Connection, before: datetime, now: Head) -> Head:
+def _last_before(connection: Connection, before: datetime) -> Head:
     time = moment(before)
     chosen = select(ENTRIES.c.seq, ENTRIES.c.time, ENTRIES.c.link).where(ENTRIES.c.time < time)
     row = connection.execute(chosen.order_by(ENTRIES.c.seq.desc()).limit(1)).first()

@@ -16,11 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from sqlalchemy import Connection
 
 from plait.contracts import Json
 from plait.errors import ConfigError
-from plait.serving.audit.chain import Head, head
+from plait.serving.audit.chain import Head
 from plait.serving.audit.entry import Entry, canonical
 
 __all__ = ["Signer", "checkpoint", "genuine", "public_key"]
@@ -107,21 +106,18 @@ def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     return key
 
 
-def checkpoint(
-    connection: Connection, signer: Signer, closed: Head | None = None, rows: int = 0, archive: str | None = None
-) -> Entry:
+def checkpoint(signer: Signer, last: Head, rows: int = 0, archive: str | None = None) -> Entry:
     """An entry that says, signed, what the chain was.
 
     Parameters
     ----------
-    closed
-        The last entry of a segment that is closed; None: the end of the chain just now.
+    last
+        The end of the chain just now, or of a segment that is closed.
     rows
-        How many entries the segment has.
+        How many entries are closed.
     archive
         SHA-256 of the file that they went to; None: to none.
     """
-    last = closed or head(connection)
     told: dict[str, Json] = {"seq": last.seq, "link": last.link, "rows": rows, "archive": archive}
     return Entry("checkpoint", {**told, "signature": signer.sign(told)})
 

@@ -148,6 +148,8 @@ def check(
             found_by = {"decision": row.decision, "request": row.request, "subject": row.subject}
             walker.take(Row(row.seq, row.time, row.kind, row.fields, row.link, found_by))
         walker.end(end)
+        if end is None:
+            walker.say("the row that says where the log ends is missing")
     return Verdict(
         entries=walker.entries,
         first=walker.before.seq + 1 if walker.entries else 0,

@@ -21,6 +21,7 @@ __all__ = ["FIXED", "Flaw", "Row", "Walker"]
 FIXED: Final = ("redaction", "checkpoint")  # kinds whose fields are never redacted: the proof stands on them
 TOLD: Final = 20  # flaws that are kept; more are counted
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+LINK: Final = re.compile(r"[0-9a-f]{64}")
 SALT: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -65,6 +66,8 @@ class Walker:
     """
 
     def __init__(self, before: Head, key: Ed25519PublicKey | None = None, seen: Head | None = None) -> None:
+        if not LINK.fullmatch(before.link):
+            before = Head(before.seq, before.time, "")
         self.before = self.last = before
         self.entries = self.redacted = self.checkpoints = self.signed = self.wrong = 0
         self.flaws: list[Flaw] = []
@@ -94,7 +97,9 @@ class Walker:
                 self._flaw(row, f"was changed, or row {self.last.seq} was: its link does not follow from both")
             if row.kind in FIXED:
                 self._check_own(row, {name: json.loads(kept[2]) for name, kept in body.items() if len(kept) == 3})
-        self.last = Head(row.seq, row.time, row.link)
+        if not LINK.fullmatch(row.link):
+            self._flaw(row, "was changed: its link is none")
+        self.last = Head(row.seq, row.time, row.link if LINK.fullmatch(row.link) else "")
         self._compare_with_seen(self.last)
 
     def end_archive(self, digest: str) -> None:
@@ -103,12 +108,11 @@ class Walker:
         self._archives[self.last.seq] = digest
 
     def end(self, head: Head | None) -> None:
-        """No more rows: what stands open, and whether the log ends where the store says (None: the store is not at
-        hand)."""
+        """No more rows: what stands open, and whether the log ends where the store says (None: it does not say)."""
         for seq, names in self._unaccounted.items():
             told = ", ".join(sorted(names))
             self._say(Flaw(seq, None, None, f"lost the values of {told}, and no redaction accounts for that"))
-        if not self._grounded and (head is not None or self._key is not None):
+        if not self._grounded:
             self._say(Flaw(None, None, None, f"rows 1 to {self.before.seq} are missing, and no checkpoint closed them"))
         if head is not None and head != self.last:
             told = f"the log ends with row {self.last.seq}, and the store says row {head.seq}"
@@ -129,12 +133,11 @@ class Walker:
                 for name, kept in json.loads(row.fields).items()
             }
             whole = all(len(kept) in (1, 3) for kept in found.values()) and pack(found) == row.fields
-            bytes.fromhex(row.link)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             whole = False
-        if whole and len(row.link) == 64:
+        if whole:
             return found
-        self._flaw(row, "was changed: its fields or its link are not as the audit writes them")
+        self._flaw(row, "was changed: its fields are not as the audit writes them")
         return None
 
     def _check_fields(self, row: Row, body: Mapping[str, tuple[str, ...]]) -> None:
@@ -182,14 +185,13 @@ class Walker:
                 self._flaw(row, "is a checkpoint that the public key did not sign")
                 return
             self.signed = max(self.signed, fields["seq"])
-        seq, link = fields["seq"], fields["link"]
-        known = self.last.link if seq == row.seq - 1 else self._known_links.get(seq)
-        if known is None and seq > self.before.seq:
+        seq, closes = fields["seq"], fields["rows"] > 0
+        known = self._known_links.get(seq) if closes else self.last.link
+        if seq > self.before.seq if closes and known is None else not closes and seq != row.seq - 1:
             self._flaw(row, f"is a checkpoint of row {seq}, where no segment ends")
-        elif known and known != link:
+        elif known and known != fields["link"]:
             self._flaw(row, f"is a checkpoint, and the link of row {seq} is another")
-        if seq == self.before.seq:
-            self._grounded = True
+        self._grounded |= closes and seq == self.before.seq
         if self._archives.get(seq, fields["archive"]) != fields["archive"]:
             self._flaw(row, f"closed the segment up to row {seq} with another archive than the one given")
 

@@ -22,6 +22,7 @@ __all__ = ["FullError", "Writer"]
 GROUP: Final = 1_000  # entries in a commit, at most, but for a single submission that has more
 LOOK_S: Final = 1.0  # how often a writer without work sees whether the store can still be written to
 Numbers: TypeAlias = tuple[int, ...]
+Group: TypeAlias = list[tuple[Sequence[Entry], Future[Numbers]]]
 
 
 class FullError(UnavailableError):
@@ -92,23 +93,34 @@ class Writer:
         self._engine.dispose()
 
     def _work(self) -> None:
-        while True:
-            group = self._group()
-            if group is None:
-                break
-            if group:
-                self._answer(group)
-            else:
-                self._look()
+        group: Group | None = []
+        try:
+            while (group := self._group()) is not None:
+                if group:
+                    self._answer(group)
+                else:
+                    self._look()
+        finally:  # nobody waits for ever, also where a defect of ours ends this thread
+            self._refuse(group or [])
         if self._signer is not None and self._unsigned and self.healthy:
             self._attempt([], self._signer)
 
-    def _group(self) -> list[tuple[Sequence[Entry], Future[Numbers]]] | None:
+    def _refuse(self, group: Group) -> None:
+        with self._changed:
+            self._closing = True
+            left = [*group, *self._waiting]
+            self._waiting.clear()
+        for _, future in left:
+            if not future.done():
+                self.healthy = False
+                future.set_exception(UnavailableError("the audit's writer has stopped; start the service again"))
+
+    def _group(self) -> Group | None:
         """What waits; nothing after a while without work; None at the end."""
         with self._changed:
             if not self._waiting and not self._closing:
                 self._changed.wait(LOOK_S)
-            group: list[tuple[Sequence[Entry], Future[Numbers]]] = []
+            group: Group = []
             taken = 0
             while self._waiting and (not group or taken + len(self._waiting[0][0]) <= GROUP):
                 group.append(self._waiting.popleft())
@@ -116,7 +128,7 @@ class Writer:
             self._entries -= taken
             return None if self._closing and not group else group
 
-    def _answer(self, group: Sequence[tuple[Sequence[Entry], Future[Numbers]]]) -> None:
+    def _answer(self, group: Group) -> None:
         sealed: list[Sealed] = []
         spans: list[tuple[int, int, Future[Numbers]]] = []
         for entries, future in group:
@@ -144,7 +156,7 @@ class Writer:
             with said(self._engine), writing(self._engine) as connection:
                 numbers = append(connection, sealed) if sealed else ()
                 if signer is not None:
-                    append(connection, [seal(checkpoint(connection, signer))])
+                    append(connection, [seal(checkpoint(signer, lock(connection)))])
         except UnavailableError as error:
             self.healthy = False
             return error
