@@ -141,7 +141,7 @@ def keys(store: Path) -> dict[str, str]:
         "revoked": opened.create("revoked", ["*"], rate=RATE),
         "expired": opened.create("expired", ["*"], rate=RATE, expires=past),
         "replaced": opened.create("replaced", ["*"], rate=RATE),
-        "without scope": opened.create("without scope", ["desk:credit.cycle"], rate=RATE),
+        "without scope": opened.create("without scope", ["desk:credit.decide"], rate=RATE),
     }
     opened.revoke(made["revoked"][0].id)
     opened.rotate(made["replaced"][0].id)
@@ -233,7 +233,7 @@ def ask_bare(model: Any, good: Good, seed: int) -> Tally:
     for attack in attacks(good, PAYLOADS, seed):
         if attack.path == "/v1/predict" and "Content-Encoding" not in attack.headers:
             answer = transport.post(attack.path, content=attack.content, headers=attack.headers)
-            bad = answer.status_code >= 500 or (answer.status_code < 400 and attack.refused)
+            bad = answer.status_code >= 500 or (answer.status_code < 400 and attack.wanted == "refused")
             tally.add(attack.kind, answer.status_code, f"status {answer.status_code}" if bad else "")
     return tally
 

@@ -301,13 +301,15 @@ def test_records_go_as_they_are(rows: list[dict[str, Any]]) -> None:
 
 
 def test_desks_feedback_models_and_schemas() -> None:
-    told = {"name": "loans", "version": "3", "role": "challenger", "share": 0.1, "digest": "ab"}
-    service = Service(good({"models": [told]}))
+    told = {"version": 3, "role": "challenger", "share": 0.1, "digest": "ab"}
+    service = Service(good({"models": [{"model": "loans", "versions": [told]}], "desks": {"credit": [{"model": "x"}]}}))
     (served,) = service.client().models()
     assert (served.model, served.version, served.role, served.share) == ("loans", "3", "challenger", 0.1)
+    assert service.client().desks() == {"credit": ("x",)}
 
-    service = Service(good({"request": "r-2"}))
-    assert service.client().feedback([{"decision": "abc.0", "label": 1, "known_at": datetime.date(2026, 1, 31)}]).taken
+    service = Service(good({"request": "r-2", "recorded": 1, "by_model": {"loans 3": 1}}))
+    labels = [{"decision": "abc.0", "label": 1, "known_at": datetime.date(2026, 1, 31)}]
+    assert service.client().feedback(labels).recorded == 1
     assert service.body == {"labels": [{"decision": "abc.0", "label": 1, "known_at": "2026-01-31"}]}
 
     service = Service(good({"row": {"properties": {"income": {}}}, "example": {"rows": [{"income": 1}]}}))

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -53,14 +53,15 @@ class Good:
 class Attack:
     """One request that is wrong.
 
-    `refused`: it has to be answered by 4xx; else it may also be answered with the cell counted as unreadable.
+    It has to be answered by 4xx; where it may be "counted", also by an answer that counts the cell as unreadable; where
+    it "may pass", by any answer that is no failure, for it may be whole by chance.
     """
 
     kind: str
     content: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": JSON})
     path: str = "/v1/predict"
-    refused: bool = True
+    wanted: Literal["refused", "counted", "may pass"] = "refused"
 
 
 def wrong(attack: Attack, status: int, headers: Mapping[str, str], content: bytes) -> str:
@@ -72,14 +73,14 @@ def wrong(attack: Attack, status: int, headers: Mapping[str, str], content: byte
         return "tells what a file of the machine holds"
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", headers.get("x-request-id", "")):
         return "has no request id"
-    if status >= 500 or (status < 400 and attack.refused):
+    if status >= 500 or (status < 400 and attack.wanted == "refused"):
         return f"status {status}"
     try:
         told = json.loads(content)
     except ValueError:
         return "is no JSON"
     if status < 400:
-        return "" if told.get("faults") else "counts no fault"
+        return "" if told.get("faults") or attack.wanted == "may pass" else "counts no fault"
     error = told.get("error", {})
     message = error.get("message", "")
     if not message or "\n" in message or not error.get("code") or not error.get("request"):
@@ -234,7 +235,7 @@ def multipart(rng: Random, good: Good) -> Attack:
         part,  # never ends
         named + end,  # no request
         part[:-20] + end,
-        part.replace("form-data", "attachment") + end,
+        part.replace('; name="request"', "") + end,
         part.replace('name="request"', 'name="request"\r\nX-Evil: 1' * 50) + end,
         part.replace("\r\n\r\n", "\r\n") + end,
         f"--{BOUNDARY}\r\n" + "X-Long: " + "a" * 70_000 + "\r\n\r\n" + end,
@@ -270,6 +271,18 @@ def arrow(rng: Random, good: Good) -> Attack:
         b"",
     ]
     return Attack("wrong Arrow", rng.choice(made), {"Content-Type": ARROW})
+
+
+def flipped(rng: Random, good: Good) -> Attack:
+    """An Arrow stream of several kinds of columns with a few bits that are others."""
+    columns = {name: pa.array([1.0, None, 3.0]) for name in good.numbers}
+    texts = {name: pa.array(["a", None, "b" * 9]) for name, cell in good.body["rows"][0].items() if type(cell) is str}
+    whole = bytearray(
+        _stream(pa.table({**columns, **texts, **{name: pa.array([b"a", b"", None]) for name in good.signals}}))
+    )
+    for _ in range(rng.randrange(1, 6)):
+        whole[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+    return Attack("Arrow with flipped bits", bytes(whole), {"Content-Type": ARROW}, wanted="may pass")
 
 
 def _stream(table: pa.Table) -> bytes:
@@ -320,7 +333,7 @@ def bombs(rng: Random, good: Good) -> Attack:
         b"%PDF-1.7",
     ]
     content = base64.b64encode(rng.choice(made)).decode()
-    return _json("bombs in cells", _cell(good, rng.choice(good.signals), {"base64": content}), refused=False)
+    return _json("bombs in cells", _cell(good, rng.choice(good.signals), {"base64": content}), wanted="counted")
 
 
 def _png(side: int) -> bytes:
@@ -355,6 +368,7 @@ KINDS: tuple[Made, ...] = (
     zipped,
     multipart,
     arrow,
+    flipped,
     injected,
     elsewhere,
     too_many,

@@ -184,7 +184,19 @@ class Explained:
 
 @dataclass(frozen=True)
 class Served:
-    """One version of a model that is served: its role (champion, challenger, shadow), and the digest of its files."""
+    """One version of a model that is served.
+
+    Parameters
+    ----------
+    model, version
+        Its names.
+    role
+        ``"champion"``, ``"challenger"`` or ``"shadow"``.
+    digest
+        Of its files.
+    share
+        The share of requests that it answers; None where it has the rest, or none.
+    """
 
     model: str
     version: str
@@ -193,9 +205,12 @@ class Served:
     share: float | None = None
 
     @classmethod
-    def of(cls, told: Told) -> Self:
-        """From one of ``models``."""
-        return cls(told["name"], str(told["version"]), told["role"], told["digest"], told.get("share"))
+    def of(cls, told: Told) -> tuple[Self, ...]:
+        """All versions of one of ``models``."""
+        return tuple(
+            cls(told["model"], str(each["version"]), each["role"], each["digest"], each["share"])
+            for each in told["versions"]
+        )
 
 
 @dataclass(frozen=True)
@@ -221,7 +236,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Feedback:
-    """How many outcomes were taken in."""
+    """How many outcomes were recorded, and of which model and version (``"loans 3"``)."""
 
     request: str
-    taken: int
+    recorded: int
+    by_model: Mapping[str, int]
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """From the body of an answer."""
+        return cls(told["request"], told["recorded"], told["by_model"])

@@ -157,8 +157,7 @@ class Client:
         ServiceError
             If the service cannot be reached or refuses; with status 404 if it knows no such decision.
         """
-        told = self._told("POST", "/v1/feedback", json_of({"labels": list(records(labels))}))
-        return Feedback(told["request"], len(labels))
+        return Feedback.of(self._told("POST", "/v1/feedback", json_of({"labels": list(records(labels))})))
 
     def schema(self, model: str | None = None) -> Shape:
         """How a request to a model has to look; None where the service has one model.
@@ -179,7 +178,19 @@ class Client:
         ServiceError
             If the service cannot be reached or refuses.
         """
-        return tuple(Served.of(each) for each in self._told("GET", "/v1/models", None)["models"])
+        told = self._told("GET", "/v1/models", None)
+        return tuple(served for each in told["models"] for served in Served.of(each))
+
+    def desks(self) -> Mapping[str, tuple[str, ...]]:
+        """The desks that can be asked, and the names of the fitted models that each has.
+
+        Raises
+        ------
+        ServiceError
+            If the service cannot be reached or refuses.
+        """
+        told = self._told("GET", "/v1/models", None)["desks"]
+        return {desk: tuple(each["model"] for each in fitted) for desk, fitted in told.items()}
 
     def desk(self, desk: str, operation: str, **request: Any) -> Mapping[str, Json]:
         """Ask a desk: what it answers, as JSON.
