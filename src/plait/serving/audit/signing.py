@@ -97,8 +97,9 @@ def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     ConfigError
         If it is none.
     """
+    content = _read(path)
     try:
-        key = load_pem_public_key(_read(path))
+        key = load_pem_public_key(content)
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
