@@ -32,7 +32,9 @@ from plait.cli.overview import overview
 from plait.cli.predict import predict
 from plait.cli.pretrain import pretrain
 from plait.cli.report import report
+from plait.cli.serve import serve
 from plait.cli.stress import stress
+from plait.cli.swap import swap
 from plait.cli.tune import tune
 from plait.cli.watch import watch
 from plait.errors import PlaitError, unknown
@@ -74,6 +76,8 @@ def app() -> typer.Typer:
         report,
         card,
         demo,
+        serve,
+        swap,
         export,
         watch,
     )

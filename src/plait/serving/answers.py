@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plait.estimators import Regressor
     from plait.serving.rows import Rows
 
-__all__ = ["entries", "scored", "subjects"]
+__all__ = ["entries", "flat", "scored", "subjects"]
 
 LONGEST = 200  # characters of a subject in the audit
 
@@ -73,6 +73,16 @@ def _promised(
     classes: list[Any] = prediction.classes.tolist()
     inside = estimator.sets_of(frame, prediction).tolist()
     return [{"set": [c for c, there in zip(classes, row, strict=True) if there]} for row in inside]
+
+
+def flat(answer: Mapping[str, Json], within: str = "") -> dict[str, Json]:
+    """An answer as cells of a table: ``probability_<class>``, ``<target>_label``, and so on."""
+    short = {"probabilities": "probability", "quantiles": "quantile", "targets": ""}
+    found: dict[str, Json] = {}
+    for name, value in answer.items():
+        told = "_".join(filter(None, (within, short.get(name, name))))
+        found |= flat(value, told) if isinstance(value, dict) else {told: value}
+    return found
 
 
 def subjects(rows: Rows, names: Sequence[str]) -> list[str | None]:

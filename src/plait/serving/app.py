@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,13 +15,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from plait.contracts import Json
+from plait.errors import PlaitError
+from plait.serving.answers import flat
+from plait.serving.arrow import stream_of
+from plait.serving.desks import fields_of, operate, operation_of
 from plait.serving.door import Visits, admitted, body_of, json_response, refusal, visit_of
 from plait.serving.errors import CODES, RefusedError
+from plait.serving.feedback import FIELDS, feedback
 from plait.serving.house import House
-from plait.serving.payload import payload
+from plait.serving.keys import Key
+from plait.serving.openapi import openapi
+from plait.serving.payload import ARROW, Payload, payload
 from plait.serving.predictions import FIELDS_EXPLAIN, FIELDS_PREDICT, explain, predict
 from plait.serving.settings import Settings
+from plait.serving.shape import example_row, row_schema
+from plait.serving.telemetry import Visit
 
 __all__ = ["create_app"]
 
@@ -37,7 +46,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await house.open()
+        try:
+            await house.open()
+        except PlaitError as error:  # told in one line by who started the server
+            house.failed = error
+            raise
         try:
             yield
         finally:
@@ -72,30 +85,86 @@ async def _not_here(request: Request, error: Any) -> Response:
 
 
 async def _asked(
-    house: House, request: Request, scope: str, fields: tuple[str, ...], work: Callable[..., Awaitable[dict[str, Json]]]
+    house: House,
+    request: Request,
+    scope: str,
+    fields: tuple[str, ...],
+    work: Callable[[Key | None, Payload], Awaitable[Response]],
 ) -> Response:
     """Read a request and answer it in time."""
-    visit = visit_of(request)
     key = await admitted(house, request, scope)
-    if house.leaving:
-        raise RefusedError(503, "the service is shutting down; ask another one", retry_after=1.0)
     body = await body_of(house, request, key)
     read = partial(payload, request.headers.get("content-type", ""), body, request.query_params, fields)
     try:
         async with asyncio.timeout(house.settings.timeout_s):
             asked = read() if len(body) < LARGE else await asyncio.to_thread(read)
-            return json_response(await work(house, visit, key, asked))
+            return await work(key, asked)
     except TimeoutError:
         said = f"the answer took more than {house.settings.timeout_s:g} s; send fewer rows, or ask again later"
         raise RefusedError(504, said) from None
 
 
 async def _predict(house: House, request: Request) -> Response:
-    return await _asked(house, request, "predict", FIELDS_PREDICT, predict)
+    work = partial(_answered, house, visit_of(request), ARROW in request.headers.get("accept", ""))
+    return await _asked(house, request, "predict", FIELDS_PREDICT, work)
+
+
+async def _answered(house: House, visit: Visit, arrow: bool, key: Key | None, asked: Payload) -> Response:
+    """A prediction in the form that the client accepts."""
+    found = await predict(house, visit, key, asked)
+    if not arrow:
+        return json_response(found)
+    rows = [flat(each) for each in found.pop("predictions")]
+    about = {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
+    return Response(stream_of(rows, about), media_type=ARROW)
 
 
 async def _explain(house: House, request: Request) -> Response:
-    return await _asked(house, request, "explain", FIELDS_EXPLAIN, explain)
+    async def work(key: Key | None, asked: Payload) -> Response:
+        return json_response(await explain(house, visit_of(request), key, asked))
+
+    return await _asked(house, request, "explain", FIELDS_EXPLAIN, work)
+
+
+async def _feedback(house: House, request: Request) -> Response:
+    async def work(key: Key | None, asked: Payload) -> Response:
+        return json_response(await feedback(house, visit_of(request), key, asked))
+
+    return await _asked(house, request, "feedback", FIELDS, work)
+
+
+async def _desk(house: House, request: Request) -> Response:
+    desk, name = request.path_params["desk"], request.path_params["operation"]
+    if house.keys is not None:  # who may not ask is not told what there is
+        await admitted(house, request, f"desk:{desk}.{name}", take=False)
+    operation = operation_of(house, desk, name)
+
+    async def work(key: Key | None, asked: Payload) -> Response:
+        return json_response(await operate(house, desk, operation, visit_of(request), key, asked))
+
+    return await _asked(house, request, f"desk:{desk}.{name}", fields_of(operation), work)
+
+
+async def _schema(house: House, request: Request) -> Response:
+    await admitted(house, request, "models")
+    name = request.query_params.get("model")
+    form = house.shelf.named(name).champion.form
+    found = {"model": house.shelf.named(name).champion.name, "row": row_schema(form), "sides": list(form.tables)}
+    return json_response({**found, "example": {"rows": [example_row(form)]}})
+
+
+async def _models(house: House, request: Request) -> Response:
+    await admitted(house, request, "models")
+    return json_response(house.shelf.to_json())
+
+
+async def _metrics(house: House, request: Request) -> Response:
+    await admitted(house, request, "metrics")
+    return Response(house.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _openapi(house: House, request: Request) -> Response:
+    return json_response(openapi(house.shelf, keys=house.keys is not None))
 
 
 async def _health(house: House, request: Request) -> Response:
@@ -112,6 +181,12 @@ async def _ready(house: House, request: Request) -> Response:
 ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/predict", _predict),
     ("POST", "/v1/explain", _explain),
+    ("POST", "/v1/feedback", _feedback),
+    ("POST", "/v1/desks/{desk}/{operation}", _desk),
+    ("GET", "/v1/schema", _schema),
+    ("GET", "/v1/models", _models),
     ("GET", "/healthz", _health),
     ("GET", "/readyz", _ready),
+    ("GET", "/metrics", _metrics),
+    ("GET", "/openapi.json", _openapi),
 )

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from plait.contracts import Json
 
-__all__ = ["DEEPEST", "Check", "Files", "Unfit", "check_of", "is_moment", "is_number", "is_signal", "moment"]
+__all__ = ["DEEPEST", "Check", "Files", "UnfitError", "check_of", "is_moment", "is_number", "is_signal", "moment"]
 
 Files: TypeAlias = Mapping[str, bytes]
 Check: TypeAlias = Callable[[Any, Files], Any]
@@ -27,7 +27,7 @@ SCALARS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-class Unfit(ValueError):
+class UnfitError(ValueError):
     """A cell is not what its room takes; the message says what it takes, never what the cell holds."""
 
 
@@ -57,7 +57,7 @@ def check_of(schema: Mapping[str, Json]) -> Check:
     Returns
     -------
     Check
-        From a JSON value and the files of the request to float, datetime, bytes, or the JSON value; raises `Unfit`.
+        From a JSON value and the files of the request to float, datetime, bytes or the value itself, or `UnfitError`.
     """
     if is_signal(schema):
         return _signal
@@ -81,7 +81,7 @@ def moment(cell: object) -> datetime:
 
     Raises
     ------
-    Unfit
+    UnfitError
         If it is none.
     """
     if type(cell) is str:
@@ -94,7 +94,7 @@ def moment(cell: object) -> datetime:
         return cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
     elif isinstance(cell, date):
         return datetime(cell.year, cell.month, cell.day)
-    raise Unfit("takes a date or moment as text in ISO 8601 (2026-01-31, 2026-01-31T09:30:00Z)")
+    raise UnfitError("takes a date or moment as text in ISO 8601 (2026-01-31, 2026-01-31T09:30:00Z)")
 
 
 def _number(cell: Any, files: Files) -> float:
@@ -106,8 +106,8 @@ def _number(cell: Any, files: Files) -> float:
             value = math.inf
         if math.isfinite(value):
             return value
-        raise Unfit("takes numbers up to 1.8e308")
-    raise Unfit("takes a number or null")
+        raise UnfitError("takes numbers up to 1.8e308")
+    raise UnfitError("takes a number or null")
 
 
 def _signal(cell: Any, files: Files) -> bytes:
@@ -117,15 +117,17 @@ def _signal(cell: Any, files: Files) -> bytes:
         try:
             found = base64.b64decode(cell["base64"], validate=True)
         except (binascii.Error, ValueError):
-            raise Unfit("takes a file, and its base64 does not decode; encode the bytes by RFC 4648") from None
+            raise UnfitError("takes a file, and its base64 does not decode; encode the bytes by RFC 4648") from None
     elif type(cell) is dict and set(cell) == {"file"} and type(cell["file"]) is str:
         if cell["file"] not in files:
-            raise Unfit("takes a file, and names a part that the request does not have; send it as multipart/form-data")
+            raise UnfitError(
+                "takes a file, and names a part that the request does not have; send it as multipart/form-data"
+            )
         found = files[cell["file"]]
     else:
-        raise Unfit(f"takes a file: {SIGNAL}")
+        raise UnfitError(f"takes a file: {SIGNAL}")
     if not found:
-        raise Unfit("takes a file, and this one has 0 bytes; leave the cell out if there is none")
+        raise UnfitError("takes a file, and this one has 0 bytes; leave the cell out if there is none")
     return found
 
 
@@ -136,9 +138,9 @@ def _typed(names: list[str]) -> Check:
     def check(cell: Any, files: Files) -> Any:
         kind = type(cell)
         if kind not in allowed:
-            raise Unfit(said)
+            raise UnfitError(said)
         if kind is float and not math.isfinite(cell):
-            raise Unfit("takes numbers up to 1.8e308")
+            raise UnfitError("takes numbers up to 1.8e308")
         if kind is list or kind is dict:
             _shallow(cell, DEEPEST)
         return cell
@@ -149,11 +151,11 @@ def _typed(names: list[str]) -> Check:
 def _shallow(cell: Any, left: int) -> None:
     """Refuse lists and objects that lie too deep, and numbers that are none."""
     if left == 0:
-        raise Unfit(f"takes lists and objects {DEEPEST} deep at most")
+        raise UnfitError(f"takes lists and objects {DEEPEST} deep at most")
     inner = cell.values() if type(cell) is dict else cell
     kinds = set(map(type, inner))
-    if float in kinds and not all(math.isfinite(each) for each in inner if type(each) is float):
-        raise Unfit("takes numbers up to 1.8e308")
+    if float in kinds and any(math.isinf(each) for each in inner if type(each) is float):
+        raise UnfitError("takes numbers up to 1.8e308")
     if list in kinds or dict in kinds:
         for each in inner:
             if type(each) is list or type(each) is dict:
@@ -166,9 +168,9 @@ def _any(checks: list[Check]) -> Check:
         for each in checks:
             try:
                 return each(cell, files)
-            except Unfit as unfit:
+            except UnfitError as unfit:
                 said = said or str(unfit)
-        raise Unfit(said)
+        raise UnfitError(said)
 
     return check
 
@@ -176,7 +178,7 @@ def _any(checks: list[Check]) -> Check:
 def _items(item: Check) -> Check:
     def check(cell: Any, files: Files) -> Any:
         if type(cell) is not list:
-            raise Unfit("takes a list")
+            raise UnfitError("takes a list")
         return [None if each is None else item(each, files) for each in cell]
 
     return check
@@ -188,7 +190,7 @@ def _mapping(schema: Mapping[str, Json]) -> Check:
 
     def check(cell: Any, files: Files) -> Any:
         if type(cell) is not dict or any(name not in cell for name in required):
-            raise Unfit(f"takes an object with {', '.join(map(repr, required))}")
+            raise UnfitError(f"takes an object with {', '.join(map(repr, required))}")
         return {name: None if each is None else known.get(name, other)(each, files) for name, each in cell.items()}
 
     return check

@@ -87,8 +87,13 @@ def _place(error: Exception) -> str:
     return f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}"
 
 
-async def admitted(house: House, request: Request, scope: str | None) -> Key | None:
+async def admitted(house: House, request: Request, scope: str, *, take: bool = True) -> Key | None:
     """The key of a request that may do what it asks for; None where the service has no keys.
+
+    Parameters
+    ----------
+    take
+        Count the request against the key's rate.
 
     Raises
     ------
@@ -96,7 +101,7 @@ async def admitted(house: House, request: Request, scope: str | None) -> Key | N
         401 without a key that holds, 403 where it lacks the scope, 429 where it asks too often, 503 where the store of
         keys does not answer.
     """
-    if house.keys is None or scope is None:
+    if house.keys is None:
         return None
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     key = None
@@ -113,7 +118,7 @@ async def admitted(house: House, request: Request, scope: str | None) -> Key | N
         raise RefusedError(
             403, f"the key {key.id} lacks the scope {scope}; ask who made it (plait keys create --scope)"
         )
-    if wait := house.limiter.take(key):
+    if take and (wait := house.limiter.take(key)):
         raise RefusedError(
             429, f"the key {key.id} may ask {key.rate:g} times a second; wait {wait:.2f} s", retry_after=wait
         )

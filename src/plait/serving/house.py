@@ -40,6 +40,7 @@ class House:
         self.audit: Audit | None = None
         self.aside = Aside()
         self.open_to = self.leaving = False
+        self.failed: PlaitError | None = None
         self._lanes: dict[Served, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
@@ -70,7 +71,7 @@ class House:
 
     async def close(self) -> None:
         """Finish what was begun, in order: shadows, queues, the audit, keys."""
-        self.leaving = True
+        self.leave()
         if self._watch is not None:
             self._watch.cancel()
         while self._tasks:
@@ -82,6 +83,10 @@ class House:
             await asyncio.to_thread(self.audit.close)
         if self.keys is not None:
             self.keys.close()
+
+    def leave(self) -> None:
+        """Say at ``/readyz`` that requests should go elsewhere."""
+        self.leaving = True
 
     def look(self) -> None:
         """Look at the shelf file now, whether it seems changed or not."""

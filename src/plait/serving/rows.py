@@ -14,7 +14,7 @@ import pandas as pd
 from plait.contracts import Array, Json, Sendable, Side
 from plait.data.asof import side
 from plait.errors import InputError, unknown
-from plait.serving.cells import Check, Files, Unfit, check_of, is_moment, is_number, is_signal, moment
+from plait.serving.cells import Check, Files, UnfitError, check_of, is_moment, is_number, is_signal, moment
 from plait.serving.errors import SHOWN, RefusedError
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Form:
         wrong: list[dict[str, Json]] = []
         columns: dict[str, Array] = {}
         for name, taken in self._asked(given).items():
-            cells = table.column(name).to_pylist() if name in given else [None] * table.num_rows
+            cells = _cells(table, name) if name in given else [None] * table.num_rows
             columns[name] = self._array(name, taken, cells, NO_FILES, wrong)
         if wrong:
             raise RefusedError(422, _first(wrong), wrong)
@@ -245,7 +245,7 @@ class Form:
     def _array(self, name: str, taken: Taken, cells: list[Any], files: Files, wrong: list[dict[str, Json]]) -> Array:
         """Cells as an array; those that do not fit are added to `wrong`."""
         kinds = set(map(type, cells))
-        if is_number(taken.schema) and kinds <= {float, int, type(None)}:
+        if (is_number(taken.schema) or not taken.schema) and kinds <= {float, int, type(None)}:
             quick = _floats(cells)
             if quick is not None:
                 return quick
@@ -257,7 +257,7 @@ class Form:
             if cell is not None:
                 try:
                     found[row] = check(cell, files)
-                except Unfit as unfit:
+                except UnfitError as unfit:
                     if len(wrong) < SHOWN:
                         wrong.append({"row": row, "column": name, "message": str(unfit)})
         if wrong:
@@ -295,7 +295,7 @@ class Form:
                 cell = row.get(name)
                 try:
                     cells.append(None if cell is None else checks.get(name, plain)(cell, files))
-                except Unfit as unfit:
+                except UnfitError as unfit:
                     told = f"{where}record {place}, {name[:60]!r} {unfit}"
                     raise RefusedError(
                         422, told, [{"row": place, "column": name[:60], "message": str(unfit)}]
@@ -318,6 +318,15 @@ def _floats(cells: Sequence[float | int | None]) -> Array | None:
     except OverflowError:
         return None
     return None if np.isinf(found).any() else found
+
+
+def _cells(table: Any, name: str) -> list[Any]:
+    """The cells of an Arrow column; NaN is a missing one."""
+    try:
+        cells: list[Any] = table.column(name).to_pylist()
+    except (ValueError, OverflowError, KeyError):
+        raise RefusedError(422, f"column {name[:60]!r} holds what Python cannot: moments out of range, say") from None
+    return [None if cell != cell else cell for cell in cells] if float in set(map(type, cells)) else cells
 
 
 def _clock(cell: Any, files: Files) -> float:

@@ -147,7 +147,7 @@ class Shelf:
     models
         By name.
     desks
-        By desk, its fitted models by name; desks that are not named serve what needs no model.
+        By desk, its fitted models by name; the operations of other desks are not served.
     """
 
     models: Mapping[str, Named]
@@ -196,6 +196,26 @@ class Shelf:
 
     def __iter__(self) -> Iterator[Served]:
         return (served for named in self.models.values() for _, served, _ in named)
+
+    def to_json(self) -> dict[str, Json]:
+        """What is served, as ``/v1/models`` answers it."""
+        models = [
+            {
+                "model": name,
+                "versions": [
+                    {"version": served.version, "role": role, "share": share, "digest": served.digest}
+                    for role, served, share in named
+                ],
+                "targets": list(named.champion.schema.targets),
+                "sides": list(named.champion.form.tables),
+            }
+            for name, named in self.models.items()
+        ]
+        desks = {
+            desk: [{"model": each.name, "digest": each.digest} for each in fitted.values()]
+            for desk, fitted in self.desks.items()
+        }
+        return {"models": models, "desks": desks}
 
     def named(self, name: str | None) -> Named:
         """The model of a name, or the only one.

@@ -109,5 +109,5 @@ class Telemetry:
         if MULTIPROCESS not in os.environ:
             return generate_latest(self._own)
         together = CollectorRegistry()
-        MultiProcessCollector(together)
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
