@@ -83,7 +83,7 @@ def run(seed: int) -> Report:
         model.save(folder / "dossiers.plait")
         tokens = keys(folder / "keys.db")
         options = ["--keys", str(folder / "keys.db"), "--audit", str(folder / "audit.db")]
-        options += ["--body-s", str(BODY_S), "--max-bytes", str(SIZE)]
+        options += ["--body-timeout", str(BODY_S), "--max-bytes", str(SIZE)]
         with serving(folder / "dossiers.plait", folder, *options) as service:
             token = tokens["good"]
             good = told_by(service, token)

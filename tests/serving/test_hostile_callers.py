@@ -153,6 +153,18 @@ def test_large_bodies_are_refused_while_they_come(held: Held) -> None:
     assert found.sent < 32 * SIZE
 
 
+def test_who_sends_too_much_is_told_so_and_not_cut_off(held: Held) -> None:
+    """A connection that is closed with bytes of the body unread loses the answer on its way."""
+    with httpx.Client(base_url=held.url, timeout=30) as client:
+        for _ in range(20):
+            answer = client.post(
+                "/v1/predict",
+                content=b" " * (32 * SIZE),
+                headers={"Authorization": f"Bearer {held.token}", "Content-Type": "application/json"},
+            )
+            assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
 def test_slow_bodies_are_given_up_and_others_are_served(held: Held) -> None:
     with ThreadPoolExecutor(8) as pool:
         slow = [pool.submit(sockets.dripping, held.url, held.token, 0.1) for _ in range(8)]
