@@ -215,7 +215,7 @@ def _sqlite(address: URL, make: bool) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files beside it take this mode over
     except OSError as error:
         raise ConfigError(f"cannot keep a store in {str(path)!r} ({error.strerror}); name a file in a folder") from None
-    engine = create_engine(address, connect_args={"timeout": BUSY_S})
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_S})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
@@ -235,7 +235,7 @@ def _sqlite(address: URL, make: bool) -> Engine:
 
 
 def _postgresql(address: URL) -> Engine:
-    engine = create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    engine = create_engine(address, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 5})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
