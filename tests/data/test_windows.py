@@ -28,8 +28,21 @@ EVENT = st.tuples(
     st.integers(0, 7200),
     st.sampled_from(["a", "b", None]),
     st.sampled_from(["x", "y", "z", None]),
-    st.one_of(st.floats(-1e6, 1e6), st.sampled_from([math.nan, 0.0, 0.1])),
+    st.one_of(st.integers(-(10**8), 10**8).map(lambda cents: cents / 100), st.sampled_from([math.nan, 0.0, 0.1])),
 )
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> list[tuple[Any, ...]]:
+    """Many events of two cards, so that their windows are long and kept up; some late, amounts with missing ones."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    times = np.sort(rng.integers(0, 7200, 200)) - rng.choice([0, 0, 0, 200, 900], 200)
+    amounts = np.where(rng.random(200) < 0.1, np.nan, rng.normal(50, 100, 200).round(2))
+    cards, shops = rng.choice(["a", "a", "b"], 200), rng.choice(["x", "y", "z"], 200)
+    return list(zip(times.tolist(), cards.tolist(), shops.tolist(), amounts.tolist(), strict=True))
+
+
+EVENTS = st.one_of(st.lists(EVENT, min_size=2, max_size=40), crowded())
 
 
 def by_definition(events: list[tuple[Any, ...]], late: float) -> tuple[list[dict[str, float]], list[bool]]:
@@ -65,8 +78,8 @@ def by_definition(events: list[tuple[Any, ...]], late: float) -> tuple[list[dict
     return found, told
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(EVENT, min_size=1, max_size=60), st.sampled_from([0.0, 300.0, 3600.0]))
+@settings(deadline=None, max_examples=30)
+@given(EVENTS, st.sampled_from([0.0, 300.0, 3600.0]))
 def test_event_by_event_is_the_definition(events: list[tuple[Any, ...]], late: float) -> None:
     seen = Velocities(WINDOWS, late)
     online = [seen.see(float(t), (card, shop), (amount,)) for t, card, shop, amount in events]
@@ -83,7 +96,7 @@ def test_event_by_event_is_the_definition(events: list[tuple[Any, ...]], late: f
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(EVENT, min_size=1, max_size=60), st.sampled_from([0.0, 300.0, 3600.0]))
+@given(EVENTS, st.sampled_from([0.0, 300.0, 3600.0]))
 def test_columns_for_training_are_those_of_the_stream(events: list[tuple[Any, ...]], late: float) -> None:
     seen = Velocities(WINDOWS, late)
     online = np.array([seen.see(float(t), (card, shop), (amount,))[0] for t, card, shop, amount in events])
@@ -95,7 +108,7 @@ def test_columns_for_training_are_those_of_the_stream(events: list[tuple[Any, ..
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(EVENT, min_size=2, max_size=60), st.integers(1, 59))
+@given(EVENTS, st.integers(1, 199))
 def test_a_restart_changes_nothing_to_the_last_bit(events: list[tuple[Any, ...]], cut: int) -> None:
     straight, before = Velocities(WINDOWS, 600.0), Velocities(WINDOWS, 600.0)
     kept, expected = [], []

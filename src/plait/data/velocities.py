@@ -17,6 +17,7 @@ __all__ = ["Velocities"]
 # windows that were kept up, rebuilt after a crash, or computed for training cannot differ.
 SCALE = 2.0**40
 FEWEST = 64  # entities, and events of one, below which nothing is cleared away
+SHORT = 32  # events of an entity up to which it is quicker to look at them than to keep aggregates up
 NAN = math.nan
 
 
@@ -101,7 +102,7 @@ class _Track:
         self.times = array("d")
         self.numbers = tuple(array("d") for _ in book.numbers)
         self.kinds: tuple[list[str | None], ...] = tuple([] for _ in book.kinds)
-        self.recents = tuple(_Recent(len(book.numbers), len(book.peaks), len(book.kinds)) for _ in book.spans)
+        self.recents: tuple[_Recent, ...] = ()  # once it is long
         self.full = FEWEST
 
 
@@ -128,27 +129,28 @@ class _Book:
         key = texts[self._key]
         own = [numbers[i] for i in self.numbers]
         if key is None:
-            return self._nothing(own, unknown=True)
+            return self._nothing(unknown=True)
         track = self.tracks.get(key)
         if track is None:
             if not take:
-                return self._nothing(own, unknown=False)
+                return self._nothing(unknown=False)
             track = self.tracks[key] = _Track(self)
-        newest = track.times[-1] if track.times else -math.inf
-        if take and time >= newest:
+        in_order = take and (not track.times or time >= track.times[-1])
+        if in_order and track.recents:
             self._advance(track, time)
             found = self._told(track, own, time)
-            self._append(track, time, own, [texts[i] for i in self.kinds], floor)
         else:
             found = self._looked_up(track, own, time, floor)
-            if take:
-                self._insert(track, time, own, [texts[i] for i in self.kinds])
+        if in_order:
+            self._append(track, time, own, [texts[i] for i in self.kinds], floor)
+        elif take:
+            self._insert(track, time, own, [texts[i] for i in self.kinds])
         self._until_sweep -= 1
         if self._until_sweep <= 0:
             self._sweep(floor)
         return found
 
-    def _nothing(self, own: list[float], *, unknown: bool) -> list[float]:
+    def _nothing(self, *, unknown: bool) -> list[float]:
         """Of an entity that was never seen; of a missing one, nothing can be said at all."""
         empty = [0.0 if kind in ("count", "sum", "distinct") and not unknown else NAN for kind, _ in self._asked]
         return ([NAN] if self._since else []) + empty * len(self.spans)
@@ -201,19 +203,28 @@ class _Book:
         if self._since:
             seen = end and times[end - 1] > max(time - self.spans[-1], floor)
             found.append(time - times[end - 1] if seen else NAN)
+        before, told = -1, found
         for span in self.spans:
             start = bisect_right(times, max(time - span, floor), 0, end)
-            for kind, j in self._asked:
-                if kind == "count":
-                    found.append(float(end - start))
-                elif kind == "distinct":
-                    found.append(float(len(set(track.kinds[j][start:end]) - {None})))
-                elif kind == "max":
-                    values = track.numbers[self.peaks[j]][start:end]
-                    found.append(max((value for value in values if value == value), default=NAN))
-                else:
-                    inside = [int(value * SCALE) for value in track.numbers[j][start:end] if value == value]
-                    found.append(_of_sum(kind, sum(inside), len(inside), own[j]))
+            if start != before:  # else the longer span sees no more than the shorter
+                before, told = start, self._of_slice(track, own, start, end)
+            found += told
+        return found
+
+    def _of_slice(self, track: _Track, own: list[float], start: int, end: int) -> list[float]:
+        """The aggregates of the events from `start` up to `end`."""
+        found: list[float] = []
+        for kind, j in self._asked:
+            if kind == "count":
+                found.append(float(end - start))
+            elif kind == "distinct":
+                found.append(float(len(set(track.kinds[j][start:end]) - {None})))
+            elif kind == "max":
+                values = track.numbers[self.peaks[j]][start:end]
+                found.append(max((value for value in values if value == value), default=NAN))
+            else:
+                inside = [int(value * SCALE) for value in track.numbers[j][start:end] if value == value]
+                found.append(_of_sum(kind, sum(inside), len(inside), own[j]))
         return found
 
     def _append(self, track: _Track, time: float, own: list[float], kinds: list[str | None], floor: float) -> None:
@@ -226,6 +237,17 @@ class _Book:
             names.append(kind)
         for recent in track.recents:
             self._add(recent, time, own, kinds)
+        if not track.recents and len(track.times) > SHORT:
+            track.recents = tuple(self._gathered(track, time - span) for span in self.spans)
+
+    def _gathered(self, track: _Track, over: float) -> _Recent:
+        """The aggregates of the events after the moment `over`."""
+        recent = _Recent(len(self.numbers), len(self.peaks), len(self.kinds))
+        recent.first = bisect_right(track.times, over)
+        for i in range(recent.first, len(track.times)):
+            own, kinds = [values[i] for values in track.numbers], [names[i] for names in track.kinds]
+            self._add(recent, track.times[i], own, kinds)
+        return recent
 
     def _insert(self, track: _Track, time: float, own: list[float], kinds: list[str | None]) -> None:
         """Put an event that comes late in its place."""
@@ -235,7 +257,7 @@ class _Book:
             values.insert(at, value)
         for names, kind in zip(track.kinds, kinds, strict=True):
             names.insert(at, kind)
-        for span, recent in zip(self.spans, track.recents, strict=True):
+        for span, recent in zip(self.spans, track.recents, strict=False):  # a short track has none
             if time <= newest - span:
                 recent.first += 1
             else:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -142,18 +143,18 @@ class Windows:
             for each in self.entities
         }
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns that are made."""
         return tuple(name for each in self.entities for name in each.names)
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """The columns that are read as names: entities, and those whose distinct values are counted."""
         columns = [each.column for each in self.entities]
         return tuple(dict.fromkeys([*columns, *(of for each in self.entities for of in each.reads(("distinct",)))]))
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[str, ...]:
         """The columns that are read as numbers."""
         kinds = ("sum", "mean", "max", "ratio")

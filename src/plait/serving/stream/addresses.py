@@ -88,5 +88,5 @@ class Address:
         """
         if self.kind == "pipe":
             raise ConfigError("a pipe has no place for dead letters; name one by --dead PATH")
-        path, name = self.path.with_name(f"{self.path.name}.dead"), f"{self.name}.dead"
+        path, name = Path(f"{self.path}.dead"), f"{self.name}.dead"
         return Address(self.kind, f"{self.shown}.dead", path, self.server, name, self.options)
