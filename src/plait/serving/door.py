@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from plait.contracts import Json
 from plait.serving.errors import RefusedError, error_body
+from plait.serving.lingering import LastWord
 from plait.serving.store import UnavailableError
 from plait.serving.telemetry import Telemetry, Visit, request_id
 
@@ -40,9 +41,11 @@ def refusal(error: RefusedError, visit: Visit) -> Response:
         headers["retry-after"] = str(max(1, round(error.retry_after + 0.5)))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
+    answer = json_response(error.body(visit.id), error.status, headers)
     if error.status in (408, 413):  # the rest of the body is not read
-        headers["connection"] = "close"
-    return json_response(error.body(visit.id), error.status, headers)
+        answer.headers["connection"] = "close"
+        return LastWord(answer)
+    return answer
 
 
 class Visits:
