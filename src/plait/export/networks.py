@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Tracing", "as_network", "refused"]
 
 OPSET = 18
+EXAMPLES = 12  # rows that a network is traced on, and as many with sources hidden
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def as_network(fitted: FittedNetwork, how: Tracing) -> State:
     """
     rooms, network = fitted.rooms, fitted.network
     forms: list[Json] = [{"source": name, "form": _form(network, name).to_json()} for name in rooms]
-    inputs = {name: rooms[name].inputs(how.batches.sources[name]) for name in rooms}
+    shown = _shown(how.batches)
+    inputs = {name: rooms[name].inputs(shown.sources[name]) for name in rooms}
     data = _traced(fitted.network, inputs)
     return State(1, {"kind": "network", "forms": forms}, {"onnx": _int8(data) if how.int8 else data})
 
@@ -64,6 +67,14 @@ def _form(network: Network, source: str) -> Form:
     if not isinstance(encoder, Reading):
         raise ConfigError(f"the encoder {type(encoder).__name__} says nothing of what it reads; use a registered one")
     return encoder.form
+
+
+def _shown(batches: Batches) -> Batches:
+    """A few rows, first as they are, then with sources hidden: what happens to absent tokens is to be seen."""
+    rows = np.arange(2 * EXAMPLES) % min(EXAMPLES, len(batches))
+    hidden = np.random.default_rng(0).random((2 * EXAMPLES, len(batches.sources))) < 0.5
+    hidden[:EXAMPLES] = False
+    return batches.take(rows).mask(~hidden)
 
 
 def _traced(network: Network, inputs: Mapping[str, Batch]) -> Array:
@@ -85,26 +96,33 @@ def _traced(network: Network, inputs: Mapping[str, Batch]) -> Array:
     collated = network.collate(inputs)
     names = [f"{i}.{name}" for i, own in enumerate(collated.values()) for name in own]
     tensors = tuple(tensor for own in collated.values() for tensor in own.values())
-    axes: dict[str, Any] = {
-        name: {axis: f"{name}.{axis}" for axis in range(tensor.dim())}
-        for name, tensor in zip(names, tensors, strict=True)
-    }
-    out = BytesIO()
-    flat = Flat().eval()
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            flat,
-            tensors,
-            out,
-            input_names=names,
-            output_names=[OUTPUT],
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return np.frombuffer(out.getvalue(), np.uint8)
+    uneven = {f"{i}.{name}" for i, source in enumerate(collated) for name in _form(network, source).lengths}
+    axes = {name: {axis: f"{name}.{axis}" for axis in range(1 + (name in uneven))} for name in names}
+    with TemporaryDirectory(prefix="plait-export-") as folder, warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of what tracing makes constant: the comparison that follows tells
+        path = Path(folder) / "network.onnx"
+        try:
+            torch.onnx.export(
+                Flat().eval(),
+                tensors,
+                path,
+                input_names=names,
+                output_names=[OUTPUT],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,  # the other exporter refuses sizes that hang on what cells hold
+            )
+        except (torch.onnx.errors.OnnxExporterError, torch.onnx.errors.UnsupportedOperatorError) as error:
+            raise ConfigError(f"the network cannot be exported: {' '.join(str(error).split())[:160]}") from None
+        return np.fromfile(path, np.uint8)
 
 
 def _int8(data: Array) -> Array:
-    return data
+    """The graph with the weights of its matrix products in eight bits, with a scale each."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with TemporaryDirectory(prefix="plait-export-") as folder:
+        whole, rounded = Path(folder) / "whole.onnx", Path(folder) / "rounded.onnx"
+        data.tofile(whole)
+        quantize_dynamic(whole, rounded, weight_type=QuantType.QInt8)
+        return np.fromfile(rounded, np.uint8)

@@ -61,7 +61,7 @@ class BottleneckTransformer(nn.Module):
     ) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor], torch.Tensor]:
         """Own tokens and bottleneck as the last layer reads them, what each source sees, and each source's share."""
         own, shared = list(values), len(self.start)
-        f_BND = self.start.expand(len(own[0]), *self.start.shape)
+        f_BND = self.start.expand(own[0].shape[0], *self.start.shape)
         visible = [F.pad(mask_BT, (shared, 0), value=True)[:, None, None] for mask_BT in masks]
         there_BS = torch.stack([mask_BT.any(dim=1) for mask_BT in masks], dim=1)
         share_BS = there_BS / there_BS.sum(dim=1, keepdim=True).clamp(min=1)

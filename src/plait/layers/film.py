@@ -80,17 +80,23 @@ class _Film(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]
-        # Absent rows cost nothing, and leave no trace in what a norm learns of the others.
-        x_RFHWC = tensors["frames"][present_B].to(self.place.dtype) / 127.5 - 1.0
-        values_BTD = self.place.new_zeros(len(present_B), self.frames + 1, self.place.shape[1])
-        if len(x_RFHWC):
-            steps_RFD = self.over_time(self._seen(x_RFHWC) + self._moved(tensors["track"][present_B]) + self.place)
-            whole_RD = self.whole(tensors["numbers"][present_B])
-            values_RTD = torch.cat([steps_RFD, whole_RD[:, None]], dim=1)
-            values_BTD = values_BTD.index_put((present_B.nonzero()[:, 0],), values_RTD)
+        shown = tensors["frames"], tensors["track"], tensors["numbers"]
+        if torch.jit.is_tracing():  # an exported graph reads all rows: it has no shapes that hang on what is there
+            values_BTD = self._watched(*shown)
+        else:  # absent rows cost nothing, and leave no trace in what a norm learns of the others
+            values_BTD = self.place.new_zeros(present_B.shape[0], self.frames + 1, self.place.shape[1])
+            if present_B.any():
+                values_RTD = self._watched(*(tensor[present_B] for tensor in shown))
+                values_BTD = values_BTD.index_put((present_B.nonzero()[:, 0],), values_RTD)
         sound_BTD, heard_BT = self._heard(tensors)
         seen_BT = present_B[:, None].expand(-1, self.frames + 1)
         return Tokens(torch.cat([values_BTD, sound_BTD], dim=1), torch.cat([seen_BT, heard_BT], dim=1))
+
+    def _watched(self, frames: torch.Tensor, track_RMC: torch.Tensor, numbers_RK: torch.Tensor) -> torch.Tensor:
+        """Tokens of frames, and of a film as a whole: ``R x (F + 1) x D``."""
+        x_RFHWC = frames.to(self.place.dtype) / 127.5 - 1.0
+        steps_RFD = self.over_time(self._seen(x_RFHWC) + self._moved(track_RMC) + self.place)
+        return torch.cat([steps_RFD, self.whole(numbers_RK)[:, None]], dim=1)
 
     @abstractmethod
     def over_time(self, x_RFD: torch.Tensor) -> torch.Tensor:
@@ -103,12 +109,12 @@ class _Film(Reading):
         before_RFHW1 = torch.cat([grey_RFHW1[:, :1], grey_RFHW1[:, :-1]], dim=1)
         x_RFHWC = torch.cat([x_RFHWC, 2 * (grey_RFHW1 - before_RFHW1)], dim=-1)
         tokens_NPD = self.look.tokens(x_RFHWC.flatten(0, 1).permute(0, 3, 1, 2)) + self.look.places
-        seen_RFD: torch.Tensor = self.join(tokens_NPD.flatten(1)).view(len(x_RFHWC), self.frames, -1)
+        seen_RFD: torch.Tensor = self.join(tokens_NPD.flatten(1)).view(x_RFHWC.shape[0], self.frames, -1)
         return seen_RFD
 
     def _altered(self, x_RFHWC: torch.Tensor) -> torch.Tensor:
         """All frames of a film alike: brighter or darker, and shifted, its borders repeated."""
-        rows, side = len(x_RFHWC), x_RFHWC.shape[2]
+        rows, side = x_RFHWC.shape[0], x_RFHWC.shape[2]
         light, contrast = (uniform(x_RFHWC, 2, rows, 1, 1, 1, 1) * 2 - 1) * LIGHT
         reach = round(SHIFT * side)
         place = torch.arange(side) + torch.randint(-reach, reach + 1, (2, rows, 1))
@@ -125,8 +131,11 @@ class _Film(Reading):
     def _heard(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens of the sound tracks that there are."""
         audible_B = tensors["sound.present"] & tensors["present"]
-        values_BTD = self.place.new_zeros(len(audible_B), HEARD, self.place.shape[1])
-        mask_BT = audible_B.new_zeros(len(audible_B), HEARD, dtype=torch.bool)
+        if torch.jit.is_tracing():
+            heard = self.hear({k: tensors[f"sound.{k}"] for k in ("samples", "lengths", "present")})
+            return heard.values_BTD, heard.mask_BT & audible_B[:, None]
+        values_BTD = self.place.new_zeros(audible_B.shape[0], HEARD, self.place.shape[1])
+        mask_BT = audible_B.new_zeros(audible_B.shape[0], HEARD, dtype=torch.bool)
         if audible_B.any():
             heard = self.hear({k: tensors[f"sound.{k}"][audible_B] for k in ("samples", "lengths", "present")})
             rows = (audible_B.nonzero()[:, 0],)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,10 +35,21 @@ __all__ = [
 
 
 class Form(ABC):
-    """From a room's inputs to arrays by name, each of ``B`` rows, ``present`` (bool ``B``) among them."""
+    """From a room's inputs to arrays by name, each of ``B`` rows, ``present`` (bool ``B``) among them.
+
+    `uneven` names the arrays whose second axis is as long as the longest row of the mini-batch; all other axes but the
+    first are of one length, whatever the rows are.
+    """
+
+    uneven: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, inputs: Batch) -> dict[str, Array]: ...
+
+    @property
+    def lengths(self) -> frozenset[str]:
+        """`uneven`, of this very form."""
+        return frozenset(self.uneven)
 
     def to_json(self) -> dict[str, Json]:
         return {"form": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
@@ -75,6 +87,8 @@ class Cells(Form):
 class Steps(Form):
     """The most recent `limit` steps (``values``, float32 ``B x T x C``), padded on the left to a `multiple`."""
 
+    uneven: ClassVar[tuple[str, ...]] = ("values", "there")
+
     limit: int
     multiple: int
     channels: int
@@ -88,6 +102,8 @@ class Steps(Form):
 @dataclass(frozen=True)
 class Ids(Form):
     """The first `limit` ids of a row (int64 ``B x T``, 0 is padding), padded to a `multiple`."""
+
+    uneven: ClassVar[tuple[str, ...]] = ("ids",)
 
     limit: int
     multiple: int
@@ -122,6 +138,8 @@ class Records(Form):
     """The most recent `limit` records: ``values`` float32 ``B x T x F``, ``codes`` int64 ``B x T x C``, ``clocks``
     float32 ``B x T x 2``."""
 
+    uneven: ClassVar[tuple[str, ...]] = ("values", "codes", "clocks", "there")
+
     limit: int
 
     def __call__(self, inputs: Batch) -> dict[str, Array]:
@@ -147,6 +165,8 @@ class Whole(Form):
 class Sounds(Form):
     """``samples`` (int16 ``B x T``) and the ``lengths`` (int64 ``B``) of sounds."""
 
+    uneven: ClassVar[tuple[str, ...]] = ("samples",)
+
     def __call__(self, inputs: Batch) -> dict[str, Array]:
         sounds = ragged(inputs, "samples")
         samples, _ = pad(sounds, inputs.present, int(sounds.lengths.max(initial=1)))
@@ -157,6 +177,8 @@ class Sounds(Form):
 @dataclass(frozen=True)
 class Film(Form):
     """``frames``, ``track`` and ``numbers`` of films, and what `Sounds` makes of their sound tracks (``sound.``)."""
+
+    uneven: ClassVar[tuple[str, ...]] = ("sound.samples",)
 
     def __call__(self, inputs: Batch) -> dict[str, Array]:
         sounds: Ragged = ragged(inputs, "samples")
@@ -170,6 +192,8 @@ class Film(Form):
 @dataclass(frozen=True)
 class Links(Form):
     """``own`` (float32 ``B x F``) of an entity, and its most recent `limit` ``links`` and their ``kinds``."""
+
+    uneven: ClassVar[tuple[str, ...]] = ("links", "kinds", "there")
 
     limit: int
 
@@ -193,6 +217,10 @@ class Items(Form):
     limit: int
     timed: bool
 
+    @property
+    def lengths(self) -> frozenset[str]:
+        return frozenset(f"item {name}" for name in form_of(self.inner).lengths)
+
     def __call__(self, inputs: Batch) -> dict[str, Array]:
         arrays, items = picked(inputs, self.limit, self.timed)
         return arrays | {f"item {name}": array for name, array in form_of(self.inner)(items).items()}
@@ -208,11 +236,26 @@ def picked(inputs: Batch, limit: int, timed: bool) -> tuple[dict[str, Array], Ba
     owner = np.repeat(rows, kept.lengths)
     place = np.repeat(kept.offsets[1:], kept.lengths) - 1 - np.arange(len(owner))
     inside = np.flatnonzero(place < limit)
-    items = kept.items.take(inside)
-    arrays = {"row": owner[inside], "place": place[inside], "there": _present(items), "present": _present(inputs)}
-    if timed:
-        arrays["age"] = ragged(inputs, "age").take(rows).values[inside].astype(np.float32)
-    return arrays, items
+    items, owner, place = kept.items.take(inside), owner[inside], place[inside]
+    age = ragged(inputs, "age").take(rows).values[inside].astype(np.float32) if timed else np.zeros(0, np.float32)
+    if not len(inside) and len(inputs):  # graphs cannot reshape nothing: one item that is not there
+        items, owner, place = _nothing(items), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        age = np.zeros(1, np.float32)
+    arrays = {"row": owner, "place": place, "there": _present(items), "present": _present(inputs)}
+    return arrays | ({"age": age} if timed else {}), items
+
+
+def _nothing(like: Batch) -> Batch:
+    """One row that is absent, of the arrays of a batch without rows."""
+
+    def blank(array: Array | Ragged | Nested) -> Array | Ragged | Nested:
+        if isinstance(array, Nested):
+            return Nested(array.items, np.zeros(2, np.int64))
+        if isinstance(array, Ragged):
+            return Ragged(array.values[:0], np.zeros(2, np.int64))
+        return np.zeros((1, *array.shape[1:]), array.dtype)
+
+    return Batch({name: blank(array) for name, array in like.arrays.items()}, np.zeros(1, bool))
 
 
 def _present(inputs: Batch) -> Array:

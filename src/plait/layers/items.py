@@ -82,8 +82,10 @@ class ItemTokens(Reading):
         if self.age is not None:
             vectors_ID = vectors_ID + self.age(tensors["age"][:, None])
         row, place, there = tensors["row"], tensors["place"], tensors["there"]
-        rows, width = len(tensors["present"]), vectors_ID.shape[1]
-        slots = int(place.max()) // self.each + 1 if len(place) else 1
+        rows, width = tensors["present"].shape[0], vectors_ID.shape[1]
+        slots = self.position.shape[0]  # an exported graph has no shape that hangs on what cells hold
+        if not torch.jit.is_tracing():
+            slots = int(place.max()) // self.each + 1 if len(place) else 1
         values_BSD = vectors_ID.new_zeros(rows, slots * self.each, width)
         mask_BS = there.new_zeros(rows, slots * self.each)
         values_BSD = values_BSD.index_put((row, place), vectors_ID)

@@ -56,7 +56,7 @@ class NeighbourTokens(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         own_BF, links_BTE, there_BT = tensors["own"], tensors["links"], tensors["there"]
-        rows = len(own_BF)
+        rows = own_BF.shape[0]
         one_B1 = own_BF.new_ones(rows, 1)
         entity_B1D = self.entity(torch.cat([own_BF, one_B1], dim=1))[:, None]
         flags_BT1 = there_BT[..., None].to(links_BTE.dtype)

@@ -51,7 +51,7 @@ class PatchTokens(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         x_BTC, there_BT = tensors["values"], tensors["there"]
-        rows = len(x_BTC)
+        rows = x_BTC.shape[0]
         patches = x_BTC.shape[1] // self.patch
         x_BPF = x_BTC.reshape(rows, patches, self.patch * self.channels)
         there_BPS = there_BT.view(rows, patches, self.patch)

@@ -67,13 +67,20 @@ class _Pixels(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]
+        mask_BT = present_B[:, None].expand(-1, len(self.places))
+        if torch.jit.is_tracing():  # an exported graph reads all rows: it has no shapes that hang on what is there
+            return Tokens(self.tokens(self._scaled(tensors["pixels"])) + self.places, mask_BT)
         # Rows without a picture cost nothing, and leave no trace in what a norm learns of the others.
-        x_RCHW = tensors["pixels"][present_B].permute(0, 3, 1, 2).to(self.places.dtype) / 127.5 - 1.0
-        values_BTD = x_RCHW.new_zeros(len(present_B), len(self.places), self.width)
+        x_RCHW = self._scaled(tensors["pixels"][present_B])
+        values_BTD = x_RCHW.new_zeros(present_B.shape[0], len(self.places), self.width)
         if len(x_RCHW):
             tokens_RTD = self.tokens(self._augmented(x_RCHW)) + self.places
             values_BTD = values_BTD.index_put((present_B.nonzero()[:, 0],), tokens_RTD)
-        return Tokens(values_BTD, present_B[:, None].expand(-1, len(self.places)))
+        return Tokens(values_BTD, mask_BT)
+
+    def _scaled(self, pixels_RHWC: torch.Tensor) -> torch.Tensor:
+        """Channels first, in -1..1."""
+        return pixels_RHWC.permute(0, 3, 1, 2).to(self.places.dtype) / 127.5 - 1.0
 
     @abstractmethod
     def tokens(self, x_RCHW: torch.Tensor) -> torch.Tensor:
@@ -83,7 +90,7 @@ class _Pixels(Reading):
         zoom, shift, turn, light, exchange, invert = self.augment
         if not self.training:
             return x_RCHW
-        rows = len(x_RCHW)
+        rows = x_RCHW.shape[0]
 
         def draw(spread: float, *shape: int) -> torch.Tensor:
             return (uniform(x_RCHW, rows, *shape) * 2 - 1) * spread
@@ -130,7 +137,7 @@ class PixelConv(_Pixels):
 
     def tokens(self, x_RCHW: torch.Tensor) -> torch.Tensor:
         x_RCHW = self.blocks(x_RCHW.contiguous(memory_format=torch.channels_last))
-        x_RCHW = F.adaptive_avg_pool2d(x_RCHW + self.deep(x_RCHW), self.grid)
+        x_RCHW = _pooled(x_RCHW + self.deep(x_RCHW), self.grid)
         values: torch.Tensor = self.project(x_RCHW.flatten(2).transpose(1, 2))
         return values
 
@@ -155,14 +162,14 @@ class PixelPatches(_Pixels):
         self._place(-(-self.fine[0] // 2), -(-self.fine[1] // 2))
 
     def tokens(self, x_RCHW: torch.Tensor) -> torch.Tensor:
-        rows = len(x_RCHW)
+        rows = x_RCHW.shape[0]
         lacking = [fine * patch - side for fine, patch, side in zip(self.fine, self.patch, self.size, strict=True)]
         x_RCHW = F.pad(x_RCHW, (0, lacking[1], 0, lacking[0]))
         x_RPD = self.project(x_RCHW).flatten(2).transpose(1, 2) + self.fine_places
         for layer in self.layers:
             x_RPD = layer(x_RPD, None)
         x_RDHW = self.norm(x_RPD).transpose(1, 2).reshape(rows, self.width, *self.fine)
-        return F.adaptive_avg_pool2d(x_RDHW, self.grid).flatten(2).transpose(1, 2)
+        return _pooled(x_RDHW, self.grid).flatten(2).transpose(1, 2)
 
 
 class PixelRows(_Pixels):
@@ -184,7 +191,7 @@ class PixelRows(_Pixels):
 
     def tokens(self, x_RCHW: torch.Tensor) -> torch.Tensor:
         x_RCHW = self.blocks(x_RCHW.contiguous(memory_format=torch.channels_last))
-        rows_RHF = F.adaptive_avg_pool2d(x_RCHW, (self.grid[0], self.columns)).permute(0, 2, 3, 1).flatten(2)
+        rows_RHF = _pooled(x_RCHW, (self.grid[0], self.columns)).permute(0, 2, 3, 1).flatten(2)
         values: torch.Tensor = self.recurrent(rows_RHF)[0]
         return values
 
@@ -221,3 +228,18 @@ class PixelConv3(_Pixels):
 def _block(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def _pooled(x_RCHW: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Means over a grid of parts."""
+    if not torch.jit.is_tracing():
+        return F.adaptive_avg_pool2d(x_RCHW, grid)
+    down_GH, along_GW = (_shares(int(side), parts) for side, parts in zip(x_RCHW.shape[2:], grid, strict=True))
+    return down_GH @ x_RCHW @ along_GW.T  # the same; ONNX pools by one size only
+
+
+def _shares(length: int, parts: int) -> torch.Tensor:
+    """What each place adds to the mean of each part (float32 ``parts x length``); parts may overlap by a place."""
+    place, part = torch.arange(length), torch.arange(parts)[:, None]
+    inside = (place >= part * length // parts) & (place < ((part + 1) * length + parts - 1) // parts)
+    return inside / inside.sum(dim=1, keepdim=True)

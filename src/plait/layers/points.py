@@ -120,7 +120,7 @@ class _InducedSet(nn.Module):
     def forward(self, x_BPC: torch.Tensor) -> torch.Tensor:
         x_BPE = self.each(x_BPC)
         x_BPD = self.narrow(x_BPE)
-        rows = len(x_BPD)
+        rows = x_BPD.shape[0]
         held_BMD = self.gather(self.inducing.expand(rows, -1, -1), x_BPD)
         x_BPD = self.spread(x_BPD, held_BMD)
         pooled_BTD = self.pool(self.queries.expand(rows, -1, -1), x_BPD)
@@ -138,7 +138,7 @@ class _Largest(nn.Module):
 
     def forward(self, x_BPE: torch.Tensor) -> torch.Tensor:
         largest_BF = self.answer(x_BPE).amax(dim=1)
-        tokens_BTD: torch.Tensor = self.norm(largest_BF.view(len(largest_BF), self.tokens, self.width))
+        tokens_BTD: torch.Tensor = self.norm(largest_BF.view(largest_BF.shape[0], self.tokens, self.width))
         return tokens_BTD
 
 

@@ -130,7 +130,7 @@ class RecordTokens(_Records):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         records_BTD, mask_BT = self.embed(tensors)
-        rows, seeds = len(records_BTD), len(self.seeds)
+        rows, seeds = records_BTD.shape[0], len(self.seeds)
         x_BTD = torch.cat([self.seeds.expand(rows, -1, -1), records_BTD], dim=1)
         visible_B11T = nn.functional.pad(mask_BT, (seeds, 0), value=True)[:, None, None]
         *before, last = self.blocks

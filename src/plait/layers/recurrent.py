@@ -65,10 +65,11 @@ def _over(layer: nn.RNNBase, x_BTC: torch.Tensor, mask_BT: torch.Tensor) -> torc
     if bool(mask_BT.all()):
         whole_BTD: torch.Tensor = layer(x_BTC)[0]
         return whole_BTD
-    order_BT = (~mask_BT).to(torch.uint8).argsort(dim=1, stable=True)
-    moved_BTC = x_BTC.gather(1, order_BT[..., None].expand_as(x_BTC))
+    seen_BT = mask_BT.long()
+    ahead_BT, behind_BT = seen_BT.cumsum(dim=1) - 1, (1 - seen_BT).cumsum(dim=1) - 1
+    place_BT1 = torch.where(mask_BT, ahead_BT, seen_BT.sum(dim=1, keepdim=True) + behind_BT)[..., None]
+    moved_BTC = torch.zeros_like(x_BTC).scatter(1, place_BT1.expand_as(x_BTC), x_BTC)
     states_BTD = layer(moved_BTC)[0]
-    place_BT1 = order_BT.argsort(dim=1)[..., None]
     back_BTD: torch.Tensor = states_BTD.gather(1, place_BT1.expand_as(states_BTD)) * mask_BT[..., None]
     return back_BTD
 
@@ -114,7 +115,7 @@ class RNNTokens(Reading):
     def _states(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """States of all frames and which of these are there: ``B x F x D``, ``B x F``."""
         x_BTC, there_BT = tensors["values"], tensors["there"]
-        rows, frames = len(x_BTC), x_BTC.shape[1] // self.span
+        rows, frames = x_BTC.shape[0], x_BTC.shape[1] // self.span
         x_BFX = x_BTC.reshape(rows, frames, self.span * self.channels)
         there_BFS = there_BT.view(rows, frames, self.span)
         mask_BF = there_BFS.any(dim=2)

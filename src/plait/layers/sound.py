@@ -77,8 +77,8 @@ class LogMel(nn.Module):
         altered = self.training and self.augment
         if altered:
             x_BT, lengths_B = self._play(x_BT, lengths_B)
-        frames_BFS = nn.functional.pad(x_BT, (self.size // 2, self.size // 2)).unfold(1, self.size, self.hop)
-        power_BFK = torch.fft.rfft(frames_BFS * self.window).abs().square()
+        frames_BFS = self._frames(nn.functional.pad(x_BT, (self.size // 2, self.size // 2)))
+        power_BFK = self._power(frames_BFS * self.window)
         count_B = (lengths_B + self.hop - 1) // self.hop
         there_BF = torch.arange(power_BFK.shape[1], device=x_BT.device) < count_B[:, None]
         if altered:
@@ -94,6 +94,24 @@ class LogMel(nn.Module):
         slope_BFM = far_BFM[:, 4:] - far_BFM[:, :-4] + (far_BFM[:, 3:-1] - far_BFM[:, 1:-3]) / 2
         both_BCFM = torch.stack([log_BFM, slope_BFM * there_BF[..., None]], dim=1)
         return (self._hide(both_BCFM, count_B) if altered else both_BCFM), there_BF
+
+    def _frames(self, x_BT: torch.Tensor) -> torch.Tensor:
+        """Overlapping frames ``B x F x S``."""
+        if not torch.jit.is_tracing():
+            return x_BT.unfold(1, self.size, self.hop)
+        first_F = (
+            torch.arange((x_BT.shape[1] - self.size) // self.hop + 1) * self.hop
+        )  # ONNX unfolds fixed lengths only
+        return x_BT[:, first_F[:, None] + torch.arange(self.size)]
+
+    def _power(self, frames_BFS: torch.Tensor) -> torch.Tensor:
+        """Power spectra ``B x F x K``."""
+        if not torch.jit.is_tracing():
+            return torch.fft.rfft(frames_BFS).abs().square()
+        angle_SK = -2j * torch.pi * torch.arange(self.size)[:, None] * torch.arange(self.size // 2 + 1) / self.size
+        wave_SK = angle_SK.to(torch.complex128).exp()  # ONNX has no complex numbers; float64 is as exact as an FFT
+        real_BFK, imaginary_BFK = frames_BFS.double() @ wave_SK.real, frames_BFS.double() @ wave_SK.imag
+        return (real_BFK.square() + imaginary_BFK.square()).to(frames_BFS.dtype)
 
     def _play(self, x_BT: torch.Tensor, lengths_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Another speed, a shift, and noise."""
@@ -145,7 +163,7 @@ class _Block(nn.Module):
     def forward(self, x_BCFM: torch.Tensor, there_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x_BCFM = self.pool(self.convolve(x_BCFM) * there_BF[:, None, :, None])
         x_BCFM = self.dropout(nn.functional.silu(self.norm(x_BCFM)))
-        there_BF = there_BF.view(len(there_BF), -1, self.step).any(dim=2)
+        there_BF = there_BF.view(there_BF.shape[0], -1, self.step).any(dim=2)
         return x_BCFM * there_BF[:, None, :, None], there_BF
 
 
@@ -195,6 +213,8 @@ class MelConvTokens(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         samples_BT, lengths_B = tensors["samples"], tensors["lengths"]
+        if torch.jit.is_tracing():
+            return self._tokens(samples_BT, lengths_B)
         # Outside training a few rows at a time: spectra of hundreds of long sounds would fill the memory.
         rows = len(samples_BT) if self.training else max(1, AT_ONCE * self.mel.rate // samples_BT.shape[1])
         values, masks = (

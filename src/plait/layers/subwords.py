@@ -69,7 +69,7 @@ class SubwordTokens(Reading):
         ids_BT = tensors["ids"]
         if self.training and self.dropout:
             ids_BT = ids_BT * (uniform(ids_BT, *ids_BT.shape) >= self.dropout)
-        rows, merged = len(ids_BT), ids_BT.shape[1] // self.stride
+        rows, merged = ids_BT.shape[0], ids_BT.shape[1] // self.stride
         there_BUS = (ids_BT > 0).view(rows, merged, self.stride)
         e_BUSD = self.embedding(ids_BT.view(rows, merged, self.stride))
         count_BU = there_BUS.sum(dim=2)
@@ -124,7 +124,7 @@ class SubwordGRU(Reading):
         place_T = torch.arange(1, ids_BT.shape[1] + 1, device=ids_BT.device)
         last_B = (mask_BT * place_T).argmax(dim=1)
         first_B = (mask_BT * place_T.flip(0)).argmax(dim=1)
-        row_B, half = torch.arange(len(ids_BT), device=ids_BT.device), states_BTD.shape[2] // 2
+        row_B, half = torch.arange(ids_BT.shape[0], device=ids_BT.device), states_BTD.shape[2] // 2
         ends_BD = torch.cat([states_BTD[row_B, last_B, :half], states_BTD[row_B, first_B, half:]], dim=1)
         there_B1 = mask_BT.any(dim=1, keepdim=True) & tensors["present"][:, None]
         values_BTD = torch.stack([self.pool(states_BTD, mask_BT), ends_BD], dim=1)

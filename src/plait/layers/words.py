@@ -57,7 +57,7 @@ class WordTokens(Reading):
             weights = weights * (uniform(weights, *weights.shape) >= self.dropout)
         sum_BX = F.embedding_bag(ids, self.embedding.weight, starts_B, mode="sum", per_sample_weights=weights)
         squares = torch.cat([weights.new_zeros(1), weights.square().cumsum(0, dtype=torch.float64)])
-        ends_B = torch.cat([starts_B[1:], starts_B.new_full((1,), len(ids))])[: len(starts_B)]
+        ends_B = torch.cat([starts_B[1:], starts_B.new_full((1,), ids.shape[0])])[: starts_B.shape[0]]
         norm_B1 = (squares[ends_B] - squares[starts_B]).clamp(min=1e-12).sqrt().to(sum_BX.dtype)[:, None]
-        values_BTD = (sum_BX / norm_B1).view(len(present_B), *self.position.shape) + self.position
+        values_BTD = (sum_BX / norm_B1).view(present_B.shape[0], *self.position.shape) + self.position
         return Tokens(values_BTD, present_B[:, None].expand(-1, self.tokens))
