@@ -52,10 +52,11 @@ def events(n: int, seed: int) -> list[str]:
     """Payments as lines; some come twice, some lines are broken."""
     draw = random.Random(seed)
     made: list[str] = []
-    for line in lines(n, seed, cards=2_000, days=3.0):
+    whole = list(lines(n, seed, cards=2_000, days=3.0))
+    for place, line in enumerate(whole):
         made.append(line)
         if draw.randrange(REPEATED) == 0:
-            made.append(made[draw.randrange(max(0, len(made) - 500), len(made))])
+            made.append(whole[draw.randrange(max(0, place - 500), place + 1)])
         if draw.randrange(BROKEN) == 0:
             made.append(f'{{"broken": {len(made)}, "id": ')
     return made
@@ -122,7 +123,7 @@ def found(made: Iterable[str], ends: Ends, straight: Ends, kills: int) -> Found:
         except ValueError:
             expected.add(line)
     wrote = list(ends.written())
-    counts = Counter(told(each).rstrip("\n") for each in wrote)
+    counts = Counter(told(each) for each in wrote)
     without = {told(each): each.get("windows") for each in straight.written()}
     return Found(
         kills=kills,

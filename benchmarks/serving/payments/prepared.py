@@ -12,9 +12,9 @@ from pathlib import Path
 import plait
 from plait.data.windows import Windows
 
-__all__ = ["Prepared", "prepared", "watching"]
+__all__ = ["OWN", "Prepared", "lines", "prepared", "watching"]
 
-OWN = ["amount", "channel"]
+OWN = ["amount", "channel"]  # what the model reads of a payment besides windows
 TRAINED = 20_000
 
 
@@ -47,9 +47,10 @@ def lines(n: int, seed: int, *, cards: int = 20_000, days: float = 30.0) -> Iter
         yield json.dumps(dict(zip(names, cells, strict=True)))
 
 
-def watching(made: Prepared, *options: object, log: Path) -> subprocess.Popen[bytes]:
-    """``plait watch`` in a process of its own."""
+def watching(made: Prepared, *options: object, log: Path, piped: bool = False) -> subprocess.Popen[bytes]:
+    """``plait watch`` in a process of its own, whose standard input is a pipe or nothing."""
     asked: Sequence[object] = [made.model, "--features", made.windows, *options]
     command = [sys.executable, "-m", "plait", "watch", *map(str, asked)]
     with log.open("ab") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file)
+        source, size = (subprocess.PIPE, 0) if piped else (subprocess.DEVNULL, -1)
+        return subprocess.Popen(command, stdin=source, stdout=file, stderr=file, bufsize=size)

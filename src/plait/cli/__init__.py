@@ -37,6 +37,7 @@ from plait.cli.stress import stress
 from plait.cli.swap import swap
 from plait.cli.tune import tune
 from plait.cli.watch import watch
+from plait.cli.windows import windows
 from plait.errors import PlaitError, unknown
 
 __all__ = ["app", "main"]
@@ -80,6 +81,7 @@ def app() -> typer.Typer:
         swap,
         export,
         watch,
+        windows,
     )
     for verb in verbs:
         made.command(verb.__name__.removesuffix("_parts"))(verb)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Exposed", "Teller", "lag"]
 
 HERE = "127.0.0.1"
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds of a batch
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.5)  # seconds of a batch
 
 
 def lag(tally: Tally) -> float | None:
