@@ -10,14 +10,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from plait.errors import ConfigError
 
-__all__ = ["PostgreSQL", "Redis"]
+__all__ = ["PostgreSQL", "Redis", "free_port"]
 
 WAIT_S = 30.0
 
@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="plait-server-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> Sequence[str]:
@@ -48,9 +48,17 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder, **self.identity())
-        _wait_for(self.answers, f"{type(self).__name__} does not answer; its words are in {self.folder / 'log'}")
+        end = time.monotonic() + WAIT_S
+        while self._process is None or not self.answers():
+            if self._process is None or self._process.poll() is not None:  # who was killed may have left a lock behind
+                with (self.folder / "log").open("ab") as log:
+                    told: dict[str, Any] = {"stdout": log, "stderr": log, "cwd": self.folder}
+                    self._process = subprocess.Popen(self.command(), **told, **self.identity())
+            if time.monotonic() > end:
+                said = (self.folder / "log").read_text(errors="replace").splitlines()[-1:]
+                self.kill()
+                raise ConfigError(f"{type(self).__name__} does not answer: {' '.join(said)}")
+            time.sleep(0.05)
 
     def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
         """End it, at once or as `by` asks, and wait until it has gone."""
@@ -146,15 +154,8 @@ class Redis(Server):
         return [self._which, "--port", str(self.port), "--bind", "127.0.0.1", "--appendonly", "yes", "--dir", "."]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         return int(door.getsockname()[1])
-
-
-def _wait_for(holds: Callable[[], bool], otherwise: str) -> None:
-    end = time.monotonic() + WAIT_S
-    while not holds():
-        if time.monotonic() > end:
-            raise ConfigError(otherwise)
-        time.sleep(0.05)

@@ -74,6 +74,7 @@ def show(
     """Show entries of the audit, all that was not redacted of them."""
     with installed():
         from plait.serving.audit import Audit
+        from plait.serving.audit.entry import canonical
     screen = Screen(as_json)
     with Audit.open(store, make=False) as audit:
         chosen = audit.entries(kind=kind, decision=decision, request=request, subject=subject, after=after)
@@ -81,7 +82,8 @@ def show(
         chosen.close()
     for entry in found[:limit]:
         screen.heading(f"row {entry.seq}, {entry.time}, {entry.kind}")
-        screen.table([("field", "value"), *entry.fields.items(), *((name, "(redacted)") for name in entry.redacted)])
+        told = [(name, canonical(value)) for name, value in entry.fields.items()]  # control characters escaped
+        screen.table([("field", "value"), *told, *((name, "(redacted)") for name in entry.redacted)])
     if len(found) > limit:
         screen.note(f"there are more; go on with --after {found[limit - 1].seq}")
     screen.result([entry.to_json() for entry in found[:limit]])

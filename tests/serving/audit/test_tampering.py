@@ -195,6 +195,16 @@ def test_the_end_that_the_store_says_is_checked(made: Made, tmp_path: Path, how:
     assert not verify(changed(made, tmp_path, (how, ()))).sound
 
 
+@pytest.mark.parametrize("column", ["time", "kind", "fields", "link", "decision"])
+def test_what_is_no_text_is_found_and_shown_harmlessly(made: Made, tmp_path: Path, column: str) -> None:
+    seq = made.rows[3][0]
+    for value in (b"\x1b[2J", 7, "\x1b[2J", ""):
+        store = changed(made, tmp_path, (f"UPDATE plait_audit SET {column} = ? WHERE seq = ?", (value, seq)))
+        verdict = verify(store)
+        assert not verdict.sound
+        assert "\x1b" not in str(verdict)
+
+
 def test_a_signature_of_another_key_is_found(made: Made, tmp_path: Path) -> None:
     Signer.new(tmp_path / "other")
     assert "did not sign" in str(verify(made.store, public_key(tmp_path / "other.pub")))

@@ -89,7 +89,7 @@ class Archive:
                 file.readline()
                 for line in file:
                     told = json.loads(line)
-                    row = Row(told["seq"], told["time"], told["kind"], canonical(told["fields"]), told["link"])
+                    row = Row(int(told["seq"]), told["time"], told["kind"], canonical(told["fields"]), told["link"])
                     read += 1
                     yield row
         except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError):

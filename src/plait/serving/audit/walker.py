@@ -37,7 +37,12 @@ class Flaw:
     def __str__(self) -> str:
         if self.seq is None:
             return self.what
-        return f"row {self.seq} ({self.time}, kind {self.kind}) {self.what}"
+        return f"row {self.seq} ({_shown(self.time)}, kind {_shown(self.kind)}) {self.what}"
+
+
+def _shown(told: str | None) -> str:
+    """What a terminal can show without doing anything."""
+    return told if told and told.isprintable() and len(told) <= 100 else "unreadable"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,9 @@ class Walker:
     def take(self, row: Row) -> None:
         """Check the next row."""
         self.entries += 1
+        if not all(isinstance(told, str) for told in (row.time, row.kind, row.fields, row.link)):
+            row = Row(row.seq, str(row.time), str(row.kind), str(row.fields), str(row.link), row.found_by)
+            self._flaw(row, "was changed: what it holds is no text")
         body = self._body(row)
         follows = row.seq == self.last.seq + 1
         if row.seq <= self.last.seq:
@@ -110,7 +118,7 @@ class Walker:
     def end(self, head: Head | None) -> None:
         """No more rows: what stands open, and whether the log ends where the store says (None: it does not say)."""
         for seq, names in self._unaccounted.items():
-            told = ", ".join(sorted(names))
+            told = ", ".join(map(_shown, sorted(names)))
             self._say(Flaw(seq, None, None, f"lost the values of {told}, and no redaction accounts for that"))
         if not self._grounded:
             self._say(Flaw(None, None, None, f"rows 1 to {self.before.seq} are missing, and no checkpoint closed them"))
@@ -144,7 +152,7 @@ class Walker:
         kept = {name: each for name, each in body.items() if len(each) == 3}
         for name, (digest, salt, value) in kept.items():
             if not SALT.fullmatch(salt) or digest_of(bytes.fromhex(salt), name, value) != digest:
-                self._flaw(row, f"was changed: field {name} does not match its digest")
+                self._flaw(row, f"was changed: field {_shown(name)} does not match its digest")
         if gone := body.keys() - kept.keys():
             self.redacted += len(gone)
             self._unaccounted[row.seq] = set(gone)
@@ -174,7 +182,7 @@ class Walker:
             if name in open_:
                 open_.remove(name)
             else:
-                self._flaw(row, f"says that field {name} of row {seq} was redacted, and it was not")
+                self._flaw(row, f"says that field {_shown(name)} of row {seq} was redacted, and it was not")
         if not open_:
             self._unaccounted.pop(seq, None)
 
