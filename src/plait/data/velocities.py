@@ -16,7 +16,8 @@ __all__ = ["Velocities"]
 # Sums are whole multiples of 2**-40, so that adding and taking away in any order gives the same sum to the last bit:
 # windows that were kept up, rebuilt after a crash, or computed for training cannot differ.
 SCALE = 2.0**40
-FEWEST = 64  # entities, and events of one, below which nothing is cleared away
+FEW = 64  # entities below which none is cleared away
+FULL = 8  # events of an entity below which none is
 SHORT = 32  # events of an entity up to which it is quicker to look at them than to keep aggregates up
 NAN = math.nan
 
@@ -103,7 +104,7 @@ class _Track:
         self.numbers = tuple(array("d") for _ in book.numbers)
         self.kinds: tuple[list[str | None], ...] = tuple([] for _ in book.kinds)
         self.recents: tuple[_Recent, ...] = ()  # once it is long
-        self.full = FEWEST
+        self.full = FULL
 
 
 class _Book:
@@ -121,7 +122,7 @@ class _Book:
         places = {"distinct": distinct, "max": entity.reads(("max",))}
         self._asked = tuple((a.kind, places.get(a.kind, used).index(a.of) if a.of else 0) for a in entity.aggregates)
         self._since = entity.since
-        self._until_sweep = FEWEST
+        self._until_sweep = FEW
 
     def see(
         self, time: float, texts: Sequence[str | None], numbers: Sequence[float], floor: float, *, take: bool
@@ -290,13 +291,13 @@ class _Book:
             del names[:gone]
         for recent in track.recents:
             recent.first -= gone
-        track.full = max(FEWEST, 2 * len(track.times))
+        track.full = max(FULL, 2 * len(track.times))
 
     def _sweep(self, floor: float) -> None:
         """Drop the entities of which nothing can be seen any more."""
         for key in [key for key, track in self.tracks.items() if track.times[-1] <= floor]:
             del self.tracks[key]
-        self._until_sweep = max(FEWEST, len(self.tracks))
+        self._until_sweep = max(FEW, len(self.tracks))
 
 
 def _moment(peak: tuple[float, float]) -> float:

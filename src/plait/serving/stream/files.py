@@ -79,8 +79,8 @@ class FileSource:
                 self._file.seek(offset)  # its writer is not done with it
                 break
             offset += len(line)
-            if bare := line.strip():
-                events.append(Raw(bare))
+            if line.strip():
+                events.append(Raw(line.rstrip(b"\r\n")))
         return events, offset
 
     def _skipped(self) -> int | None:

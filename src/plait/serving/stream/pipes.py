@@ -59,8 +59,8 @@ class PipeSource:
             if self._over or len(line) > self._max_bytes:
                 self._ready.append(Raw(line[: self._max_bytes], fault="too_large"))
                 self._over = False
-            elif bare := line.strip():
-                self._ready.append(Raw(bare))
+            elif line.strip():
+                self._ready.append(Raw(line.rstrip(b"\r")))
         self._over = self._over or len(rest) > self._max_bytes
         self._rest = rest[: self._max_bytes]
 
