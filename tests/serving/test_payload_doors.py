@@ -168,9 +168,11 @@ def test_what_rooms_read_of_plain_cells_fits_what_they_say(name: str) -> None:
                 continue
             try:
                 check(cell, {})
-            except UnfitError as unfit:
-                written = isinstance(cell, str) and ("number" in str(unfit) or "bool" in str(unfit))
-                assert written, (name, column.name, cell, str(unfit))
+                said = ""
+            except UnfitError as unfit:  # numbers and truth values that files hold as text are sent as what they are
+                written = isinstance(cell, str) and ("number" in str(unfit) or "boolean" in str(unfit))
+                said = "" if written else str(unfit)
+            assert not said, (name, column.name, cell)
             seen += 1
     assert seen or any(map(is_signal, room.cells().values()))
 

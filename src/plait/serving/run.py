@@ -46,7 +46,7 @@ def serve(settings: Settings) -> None:
 def _listener(settings: Settings) -> socket.socket:
     where = settings.listening
     family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # told, or asyncio leaves Nagle's delay on
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((where.host, where.port))
@@ -105,7 +105,8 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     house.telemetry.event("starting", url=f"{scheme}://{address[0]}:{address[1]}", process=os.getpid())
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what it would say, the service's own lines say
     try:
-        asyncio.run(run())
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(run())
     except SystemExit:
         if house.failed is None:
             raise
