@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AT_ONCE", "INPUT", "OUTPUT", "Network", "Runner", "Trees"]
 
 AT_ONCE = 256  # rows that a network reads at once: they are padded to the longest among them
+ZERO = float(np.float32(1e-35))
 INPUT, OUTPUT = "features", "scores"
 
 
@@ -62,12 +63,15 @@ class Trees:
         self._session = session
 
     def predict(self, values: Array, **how: Any) -> npt.NDArray[np.float64]:
-        """What the trees add up to, float64 ``N x K``; how it was asked for stands in the graph.
+        """What the trees add up to, float64 ``N``, or ``N x K``; how it was asked for stands in the graph.
 
-        Features are compared as float64, as LightGBM does, so that a cell on a threshold falls on the same side.
+        Features are compared as float64, as LightGBM does, so that a cell on a threshold falls on the same side; next
+        to nothing is nothing (LightGBM, ``kZeroThreshold``).
         """
-        told: npt.NDArray[np.float64] = self._session.run([OUTPUT], {INPUT: values.astype(np.float64)})[0]
-        return told
+        cells = values.astype(np.float64)
+        cells[np.abs(cells) <= ZERO] = 0.0
+        told: npt.NDArray[np.float64] = self._session.run([OUTPUT], {INPUT: cells})[0]
+        return told[:, 0] if told.shape[1] == 1 else told
 
 
 class Network(Fitted):

@@ -1,15 +1,14 @@
-"""LightGBM's boosters as one ONNX graph: a ``TreeEnsembleRegressor`` of ai.onnx.ml 3, all in float64.
+"""LightGBM's boosters as one ONNX graph: ``TreeEnsemble`` of ai.onnx.ml 5, all in float64, bit by bit the same.
 
-LightGBM compares features as float64 with float64 thresholds (``value <= threshold`` goes left), and so does ONNX
-Runtime where thresholds are given as tensors: a cell that stands on a threshold falls on the same side. Where a cell is
-missing LightGBM goes the node's default way, or compares zero, by the node's ``missing_type`` (LightGBM,
-``include/LightGBM/tree.h``, ``NumericalDecision``). A categorical split, ``value in {a, b, ...}``, is a chain of
-``value == a`` whose true branches lead to the same node.
+LightGBM compares features as float64 with float64 thresholds (``value <= threshold`` goes left) and adds float64 leaves
+tree after tree; so does this graph, so that a cell that stands on a threshold falls on the same side, and rows that tie
+still do. Where a cell is missing LightGBM goes the node's default way, or compares zero, by the node's
+``missing_type`` (LightGBM, ``include/LightGBM/tree.h``, ``NumericalDecision``); a missing category goes right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,38 +20,105 @@ from plait.errors import ConfigError
 
 if TYPE_CHECKING:
     import lightgbm
+    from onnx import NodeProto
 
 __all__ = ["as_graph"]
 
+AT_MOST, MEMBER = 0, 6  # modes of a split: ``<=``, and ``in`` a set
+LEFT, RIGHT = 0, 1
+
 
 @dataclass
-class _Nodes:
-    """Nodes of all trees, one list an attribute of the operator."""
+class _Trees:
+    """Splits and leaves of all trees of a booster, as the operator's attributes have them.
 
-    tree: list[int] = field(default_factory=list)
-    node: list[int] = field(default_factory=list)
-    mode: list[str] = field(default_factory=list)
-    feature: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-    yes: list[int] = field(default_factory=list)
-    no: list[int] = field(default_factory=list)
-    missing_is_yes: list[int] = field(default_factory=list)
-    leaves: list[tuple[int, int, int, float]] = field(default_factory=list)  # tree, node, output, value
+    `branches` are left and right, each the place of a split or, where `ends`, of a leaf.
+    """
 
-    def add(self, tree: int, node: int, mode: str, feature: int = 0, value: float = 0.0) -> int:
-        """A node whose branches are set later; its position."""
-        for column, cell in (
-            (self.tree, tree),
-            (self.node, node),
-            (self.feature, feature),
-            (self.yes, 0),
-            (self.no, 0),
-            (self.missing_is_yes, 0),
-        ):
-            column.append(cell)
-        self.mode.append(mode)
-        self.value.append(value)
-        return len(self.node) - 1
+    roots: list[int] = field(default_factory=list)
+    modes: list[int] = field(default_factory=list)
+    features: list[int] = field(default_factory=list)
+    splits: list[float] = field(default_factory=list)
+    members: list[float] = field(default_factory=list)
+    missing_is_left: list[int] = field(default_factory=list)
+    branches: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    ends: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
+    leaves: list[float] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def grow(self, root: Mapping[str, Json], output: int) -> None:
+        """Add a tree, without recursion: trees may be deep."""
+        self.roots.append(len(self.modes))
+        if "split_feature" not in root:  # a tree that is a leaf: whatever the first feature is
+            self._split(AT_MOST, 0, 0.0, False)
+            self._end(len(self.modes) - 1, LEFT, root, output)
+            self._end(len(self.modes) - 1, RIGHT, root, output)
+            return
+        waiting: list[tuple[Mapping[str, Json], int, int]] = [(root, -1, LEFT)]
+        while waiting:
+            node, parent, side = waiting.pop()
+            if "split_feature" not in node:
+                self._end(parent, side, node, output)
+                continue
+            here = self._add(node)
+            if parent >= 0:
+                self.branches[side][parent] = here
+            waiting += [(node["right_child"], here, RIGHT), (node["left_child"], here, LEFT)]
+
+    def _add(self, node: Mapping[str, Json]) -> int:
+        kind, missing = node["decision_type"], node["missing_type"]
+        if kind == "==":
+            self.members += [*map(float, str(node["threshold"]).split("||")), np.nan]
+            return self._split(MEMBER, node["split_feature"], 0.0, False)
+        if kind == "<=" and missing in ("NaN", "None"):
+            threshold = float(node["threshold"])
+            left = node["default_left"] if missing == "NaN" else threshold >= 0
+            return self._split(AT_MOST, node["split_feature"], threshold, left)
+        raise ConfigError(
+            f"a booster splits by {kind!r} with missing cells as {missing!r}, which cannot be exported; fit with the "
+            "learners' own options"
+        )
+
+    def _split(self, mode: int, feature: int, value: float, missing_is_left: bool) -> int:
+        self.modes.append(mode)
+        self.features.append(feature)
+        self.splits.append(value)
+        self.missing_is_left.append(int(missing_is_left))
+        for side in (LEFT, RIGHT):
+            self.branches[side].append(0)
+            self.ends[side].append(0)
+        return len(self.modes) - 1
+
+    def _end(self, parent: int, side: int, leaf: Mapping[str, Json], output: int) -> None:
+        self.branches[side][parent], self.ends[side][parent] = len(self.leaves), 1
+        self.leaves.append(leaf["leaf_value"])
+        self.outputs.append(output)
+
+    def node(self, outputs: int, name: str) -> NodeProto:
+        """The operator, from `INPUT` to `name`."""
+        from onnx import helper, numpy_helper
+
+        def tensor(values: list[float]) -> Any:
+            return numpy_helper.from_array(np.array(values, np.float64))
+
+        attributes: dict[str, Any] = {
+            "aggregate_function": 1,  # the sum
+            "n_targets": outputs,
+            "tree_roots": self.roots,
+            "nodes_modes": numpy_helper.from_array(np.array(self.modes, np.uint8)),
+            "nodes_featureids": self.features,
+            "nodes_splits": tensor(self.splits),
+            "nodes_missing_value_tracks_true": self.missing_is_left,
+            "nodes_truenodeids": self.branches[LEFT],
+            "nodes_trueleafs": self.ends[LEFT],
+            "nodes_falsenodeids": self.branches[RIGHT],
+            "nodes_falseleafs": self.ends[RIGHT],
+            "leaf_weights": tensor(self.leaves),
+            "leaf_targetids": self.outputs,
+        }
+        if self.members:
+            attributes["membership_values"] = tensor(self.members)
+        return helper.make_node("TreeEnsemble", [INPUT], [name], domain="ai.onnx.ml", **attributes)
 
 
 def as_graph(boosters: Sequence[lightgbm.Booster]) -> Array:
@@ -71,89 +137,32 @@ def as_graph(boosters: Sequence[lightgbm.Booster]) -> Array:
     Raises
     ------
     ConfigError
-        If a booster has splits that ONNX does not know (zeros taken as missing, linear leaves).
+        If a booster has splits that ONNX does not know (zeros taken as missing).
     """
-    dumps = [booster.dump_model() for booster in boosters]
-    outputs, width = dumps[0]["num_tree_per_iteration"], dumps[0]["max_feature_idx"] + 1
-    nodes, tree = _Nodes(), 0
-    for dump in dumps:
-        rounds = max(len(dump["tree_info"]) // outputs, 1)
-        share = 1 / len(dumps) / (rounds if dump.get("average_output") else 1)
-        for info in dump["tree_info"]:
-            _grow(nodes, tree, info["tree_structure"], tree_output=info["tree_index"] % outputs, share=share)
-            tree += 1
-    return _serialised(nodes, width, outputs)
-
-
-def _grow(nodes: _Nodes, tree: int, root: Mapping[str, Json], tree_output: int, share: float) -> None:
-    """Add a tree, its nodes numbered from 0 at the root, without recursion: trees may be deep."""
-    count = 0
-
-    def number() -> int:
-        nonlocal count
-        count += 1
-        return count - 1
-
-    waiting: list[tuple[Mapping[str, Json], int]] = [(root, number())]
-    while waiting:
-        split, at = waiting.pop()
-        if "split_feature" not in split:
-            nodes.add(tree, at, "LEAF")
-            nodes.leaves.append((tree, at, tree_output, share * split["leaf_value"]))
-            continue
-        left, right = number(), number()
-        waiting += [(split["left_child"], left), (split["right_child"], right)]
-        chain = list(_tests(split))
-        for i, (mode, value, missing_is_yes) in enumerate(chain):
-            place = nodes.add(tree, at, mode, split["split_feature"], value)
-            at = right if i == len(chain) - 1 else number()
-            nodes.yes[place], nodes.no[place] = left, at
-            nodes.missing_is_yes[place] = int(missing_is_yes)
-
-
-def _tests(split: Mapping[str, Json]) -> Iterator[tuple[str, float, bool]]:
-    """A split as tests one after the other, each as mode, value, and whether a missing cell passes."""
-    if split["decision_type"] == "==":
-        for code in str(split["threshold"]).split("||"):
-            yield "BRANCH_EQ", float(code), False  # LightGBM sends a missing category to the right
-    elif split["decision_type"] == "<=" and split["missing_type"] in ("NaN", "None"):
-        threshold = float(split["threshold"])
-        yield "BRANCH_LEQ", threshold, split["default_left"] if split["missing_type"] == "NaN" else threshold >= 0
-    else:
-        raise ConfigError(
-            f"a booster splits by {split['decision_type']!r} with missing cells as {split['missing_type']!r}, which "
-            "cannot be exported; fit with the learners' own options"
-        )
-
-
-def _serialised(nodes: _Nodes, width: int, outputs: int) -> Array:
     from onnx import TensorProto, helper, numpy_helper
 
-    leaves = sorted(nodes.leaves)
-    attributes: dict[str, Any] = {
-        "aggregate_function": "SUM",
-        "n_targets": outputs,
-        "nodes_treeids": nodes.tree,
-        "nodes_nodeids": nodes.node,
-        "nodes_modes": nodes.mode,
-        "nodes_featureids": nodes.feature,
-        "nodes_values_as_tensor": numpy_helper.from_array(np.array(nodes.value, np.float64)),
-        "nodes_truenodeids": nodes.yes,
-        "nodes_falsenodeids": nodes.no,
-        "nodes_missing_value_tracks_true": nodes.missing_is_yes,
-        "target_treeids": [tree for tree, *_ in leaves],
-        "target_nodeids": [node for _, node, *_ in leaves],
-        "target_ids": [output for *_, output, _ in leaves],
-        "target_weights_as_tensor": numpy_helper.from_array(np.array([value for *_, value in leaves], np.float64)),
-    }
-    # the operator's result is float32 by its definition; ONNX Runtime sums in float64 and rounds once
-    node = helper.make_node("TreeEnsembleRegressor", [INPUT], [OUTPUT], domain="ai.onnx.ml", **attributes)
+    dumps = [booster.dump_model() for booster in boosters]
+    outputs, width = dumps[0]["num_tree_per_iteration"], dumps[0]["max_feature_idx"] + 1
+    nodes, total = [], ""
+    for i, dump in enumerate(dumps):
+        trees = _Trees()
+        for info in dump["tree_info"]:
+            trees.grow(info["tree_structure"], info["tree_index"] % outputs)
+        nodes.append(trees.node(outputs, f"trees {i}"))
+        nodes.append(helper.make_node("Div", [f"trees {i}", "rounds"], [f"booster {i}"]))
+        if i:
+            nodes.append(helper.make_node("Add", [total, f"booster {i}"], [f"total {i}"]))
+        total = f"total {i}" if i else "booster 0"
+    nodes.append(helper.make_node("Div", [total, "count"], [OUTPUT]))
+    rounds = len(dumps[0]["tree_info"]) // outputs if dumps[0].get("average_output") else 1
+    numbers = {"rounds": float(max(rounds, 1)), "count": float(len(dumps))}
     graph = helper.make_graph(
-        [node],
-        "trees",
+        nodes,
+        "boosters",
         [helper.make_tensor_value_info(INPUT, TensorProto.DOUBLE, [None, width])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, outputs])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.DOUBLE, [None, outputs])],
+        [numpy_helper.from_array(np.array(value), name) for name, value in numbers.items()],
     )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="plait")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 5)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="plait")
     return np.frombuffer(model.SerializeToString(deterministic=True), np.uint8)
