@@ -182,9 +182,10 @@ def said(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
+        cause = getattr(error, "orig", None) or error
+        code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
         raise UnavailableError(
-            f"the store {at(engine)} cannot be used just now ({cause}); see that it is there and can be written to"
+            f"the store {at(engine)} cannot be used just now ({code}); see that it is there and can be written to"
         ) from None
 
 
