@@ -68,6 +68,7 @@ class House:
         self._show(await asyncio.to_thread(Shelf.open, settings.shelf))
         self._watch = asyncio.create_task(self._watched())
         self.open_to = True
+        self.telemetry.event("ready", champions=self.shelf.champions)
 
     async def close(self) -> None:
         """Finish what was begun, in order: shadows, queues, the audit, keys."""
@@ -181,8 +182,7 @@ class House:
             return
         self._show(shelf)
         self.telemetry.swaps.labels("taken").inc()
-        versions = {name: named.champion.version for name, named in shelf.models.items()}
-        self.telemetry.event("shelf taken over", champions=versions, seconds=round(perf_counter() - begun, 3))
+        self.telemetry.event("shelf taken over", champions=shelf.champions, seconds=round(perf_counter() - begun, 3))
 
 
 def _mark(path: str | Path) -> tuple[int, ...]:

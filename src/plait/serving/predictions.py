@@ -31,6 +31,7 @@ FIELDS_EXPLAIN: Final = ("model", "version", "rows", "sides", "depth", "language
 EXPLAIN: Final = ("none", "sources", "columns")
 DEPTHS: Final = ("sources", "columns", "cells")
 LANGUAGES: Final = ("en", "zh")
+FEW: Final = 64  # rows that are read at once, without a thread
 EXPLAINED: Final = 100  # rows of a request that are explained
 
 
@@ -76,7 +77,8 @@ async def predict(house: House, visit: Visit, key: Key | None, payload: Payload)
     if wanted != "none":
         explanations = await _explained(house, asked, (wanted,), "en")
     _count(house, visit, asked, found)
-    told = entries("predict", asked.shared(visit), asked.rows, asked.served.form.subject, found.answers, explanations)
+    given = ("predict", asked.shared(visit), asked.rows, asked.served.form.subject, found.answers, explanations)
+    told = entries(*given) if len(asked.rows) < FEW else await asyncio.to_thread(entries, *given)
     await house.record(told)
     for shadow in asked.shadows:
         house.later(_shadow(house, visit, shadow, asked.rows))
@@ -140,9 +142,6 @@ async def _asked(house: House, visit: Visit, key: Key | None, payload: Payload) 
         raise RefusedError(422, f"sides: the model reads the long table {lost[0]!r}; send its records by that name")
     visit.rows = len(rows)
     return _Asked(role, served, named.shadows if role == "champion" else (), rows)
-
-
-FEW = 64  # rows that are read at once, without a thread
 
 
 def _head(visit: Visit, asked: _Asked) -> dict[str, Json]:

@@ -82,8 +82,7 @@ class Rows:
         found = []
         for row in zip(*cells, strict=True) if names else [()] * self.count:
             there = {name: cell for name, cell in zip(names, row, strict=True) if cell is not None and cell == cell}
-            text = json.dumps(there, separators=(",", ":"), ensure_ascii=False, default=_digested)
-            found.append(hashlib.sha256(text.encode()).hexdigest())
+            found.append(hashlib.sha256(_CANONICAL(there).encode()).hexdigest())
         return found
 
     def records(self, names: Sequence[str]) -> list[dict[str, Json]]:
@@ -103,6 +102,9 @@ def _plain(cells: Array) -> list[Any]:
 def _digested(cell: object) -> str:
     """Bytes by their own digest, moments in ISO 8601."""
     return hashlib.sha256(cell).hexdigest() if isinstance(cell, bytes) else str(cell)
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_digested).encode
 
 
 class Taken(NamedTuple):
@@ -210,11 +212,30 @@ class Form:
         wrong: list[dict[str, Json]] = []
         columns: dict[str, Array] = {}
         for name, taken in self._asked(given).items():
-            cells = _cells(table, name) if name in given else [None] * table.num_rows
-            columns[name] = self._array(name, taken, cells, NO_FILES, wrong)
+            quick = self._quick(name, taken, table.column(name)) if name in given else None
+            if quick is None:
+                cells = _cells(table, name) if name in given else [None] * table.num_rows
+                quick = self._array(name, taken, cells, NO_FILES, wrong)
+            columns[name] = quick
         if wrong:
             raise RefusedError(422, _first(wrong), wrong)
         return Rows(columns, table.num_rows, self._sides(None, NO_FILES), self._ignored(given))
+
+    def _quick(self, name: str, taken: Taken, column: Any) -> Array | None:
+        """An Arrow column that fits as a whole, without a Python object a cell; None: look at its cells."""
+        import pyarrow as pa
+
+        kind, found = column.type, None
+        if is_number(taken.schema) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            found = column.cast(pa.float64(), safe=False).to_numpy()
+            return None if np.isinf(found).any() else found
+        if pa.types.is_timestamp(kind) and is_moment(taken.schema):
+            found = column.cast(pa.timestamp("us"), safe=False).to_numpy()
+            if name == self._time and not self._open:
+                return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
+        elif _is_text(taken.schema) and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            found = column.to_numpy()
+        return found
 
     def _known(self, rows: Sequence[Mapping[str, Json]]) -> None:
         for place, row in enumerate(rows):
@@ -249,7 +270,7 @@ class Form:
             quick = _floats(cells)
             if quick is not None:
                 return quick
-        if taken.schema.get("type") == "string" and len(taken.schema.keys() & _SPECIAL) == 0 and kinds <= _TEXTS:
+        if _is_text(taken.schema) and kinds <= _TEXTS:
             return np.fromiter(cells, object, len(cells))
         check = _clock if name == self._time and not self._open else taken.check
         found: list[Any] = [None] * len(cells)
@@ -309,6 +330,11 @@ class Form:
 
 _SPECIAL = {"format", "contentEncoding", "items"}
 _TEXTS = {str, type(None)}
+
+
+def _is_text(schema: Mapping[str, Json]) -> bool:
+    """Whether a cell of this schema is a text and nothing else."""
+    return schema.get("type") == "string" and not schema.keys() & _SPECIAL
 
 
 def _floats(cells: Sequence[float | int | None]) -> Array | None:

@@ -197,6 +197,11 @@ class Shelf:
     def __iter__(self) -> Iterator[Served]:
         return (served for named in self.models.values() for _, served, _ in named)
 
+    @property
+    def champions(self) -> dict[str, str]:
+        """The version of each model's champion."""
+        return {name: named.champion.version for name, named in self.models.items()}
+
     def to_json(self) -> dict[str, Json]:
         """What is served, as ``/v1/models`` answers it."""
         models = [
