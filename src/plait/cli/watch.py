@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -23,45 +23,55 @@ __all__ = ["watch"]
 
 EVENTS = "A file of JSON lines, - (a pipe), or redis://HOST:PORT/DB/STREAM"
 
+Sink: TypeAlias = Annotated[str, typer.Option(metavar="SINK", help=f"Where outcomes go. {EVENTS}.")]
+State: TypeAlias = Annotated[
+    str, typer.Option(metavar="STATE", help="What survives a crash: a path, or redis://HOST:PORT/DB/NAME.")
+]
+Origin: TypeAlias = Annotated[
+    str, typer.Option("--from", metavar="SOURCE", help=f"Where events come from. {EVENTS}?group=NAME&idle=60.")
+]
+Replay: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="DEAD", help="Try these dead letters again, instead of --from.")
+]
+Features: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Windows over the past of entities, as YAML.")
+]
+Ahead: TypeAlias = Annotated[
+    str, typer.Option(metavar="SPAN", help="How far a time may be ahead of this machine's clock.")
+]
+AlertAbove: TypeAlias = Annotated[
+    float | None, typer.Option(help="Probability, or value, from which an event is an alert.")
+]
+AlertClass: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="Whose probability; by default the last class.")
+]
+MetricsPort: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Figures for Prometheus, on 127.0.0.1.")
+]
+
 
 def watch(
     model: Model,
-    to: Annotated[str, typer.Option(metavar="SINK", help=f"Where outcomes go. {EVENTS}.")],
-    state: Annotated[
-        str, typer.Option(metavar="STATE", help="What survives a crash: a path, or redis://HOST:PORT/DB/NAME.")
-    ],
-    origin: Annotated[
-        str, typer.Option("--from", metavar="SOURCE", help=f"Where events come from. {EVENTS}?group=NAME&idle=60.")
-    ] = "-",
-    replay: Annotated[
-        str | None, typer.Option(metavar="DEAD", help="Try these dead letters again, instead of --from.")
-    ] = None,
+    to: Sink,
+    state: State,
+    origin: Origin = "-",
+    replay: Replay = None,
     dead: Annotated[str, typer.Option(metavar="SINK", help="Dead letters; by default beside the outcomes.")] = "",
-    features: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Windows over the past of entities, as YAML.")
-    ] = None,
+    features: Features = None,
     show_windows: Annotated[bool, typer.Option("--show-windows", help="Put them into the outcomes.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end.")] = False,
     id_field: Annotated[str, typer.Option("--id", metavar="FIELD", help="That names an event.")] = "id",
     time_field: Annotated[str, typer.Option("--time", metavar="FIELD", help="Of its moment.")] = "time",
     late: Annotated[str, typer.Option(metavar="SPAN", help="How far behind an event still counts in windows.")] = "1m",
     remember: Annotated[str, typer.Option(metavar="SPAN", help="How far behind an event's id is still known.")] = "7d",
-    ahead: Annotated[
-        str, typer.Option(metavar="SPAN", help="How far a time may be ahead of this machine's clock.")
-    ] = "1d",
+    ahead: Ahead = "1d",
     batch: Annotated[int, typer.Option(min=1, help="Events scored together at most.")] = 1000,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Events a second at most.")] = None,
     max_bytes: Annotated[int, typer.Option(min=16, help="Of an event.")] = 1 << 20,
-    alert_above: Annotated[
-        float | None, typer.Option(help="Probability, or value, from which an event is an alert.")
-    ] = None,
-    alert_class: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Whose probability; by default the last class.")
-    ] = None,
+    alert_above: AlertAbove = None,
+    alert_class: AlertClass = None,
     audit: Annotated[str | None, typer.Option(metavar="URL", help="Put every decision into this audit.")] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Figures for Prometheus, on 127.0.0.1.")
-    ] = None,
+    metrics_port: MetricsPort = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say where the state is and how far, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -157,6 +157,22 @@ def test_dead_letters_that_were_mended_are_decided_once(asked: Asked, work: Work
     assert work(asked, origin=str(copy), rules=again).repeated == 1
 
 
+def test_what_is_no_number_is_no_decision(
+    asked: Asked, payment_events: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "in.jsonl", payment_events[:3])
+    with opened(asked) as worker, monkeypatch.context() as broken:
+        score = worker._doors.scorer.score
+
+        def odd(records: Any) -> list[Any]:
+            first, *rest = score(records)
+            return [replace(first, told={"value": float("nan")}), *rest]
+
+        broken.setattr(worker._doors.scorer, "score", odd)
+        tally = worker.run(lambda: False, lambda *_: None)
+    assert (tally.outcomes, dict(tally.dead)) == (2, {"refused": 1})
+
+
 def test_every_decision_is_in_the_audit(
     asked: Asked, work: Work, payment_events: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -197,6 +213,9 @@ def test_files_that_are_not_what_they_were_are_refused(
     (tmp_path / "out.jsonl").write_text("")
     with pytest.raises(DataError, match="put it back"):
         work(asked)
+    (tmp_path / "half.jsonl").write_text('{"seq": 1')
+    with pytest.raises(DataError, match="middle of a line"):
+        work(asked, to=str(tmp_path / "half.jsonl"))
     (tmp_path / "foreign").write_text("no database" * 100)
     with pytest.raises(DataError, match="not the state"):
         work(asked, state=str(tmp_path / "foreign"))

@@ -127,6 +127,8 @@ class FileSink:
     def begin(self, mark: Json) -> Json:
         length = os.fstat(self._file.fileno()).st_size
         if mark is None:
+            if length and self._last() != b"\n":
+                raise DataError(f"{str(self._path)!r} ends in the middle of a line; mend it, or give another file")
             return {"length": length}
         if length < mark["length"]:
             raise DataError(
@@ -135,6 +137,11 @@ class FileSink:
             )
         self._file.truncate(mark["length"])
         return mark
+
+    def _last(self) -> bytes:
+        with open(self._path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read()
 
     def write(self, lines: Sequence[Outgoing]) -> Json:
         if lines:

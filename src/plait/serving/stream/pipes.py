@@ -27,7 +27,7 @@ class PipeSource:
     """
 
     name = "pipe"
-    unit = "events"
+    unit = "lines"
 
     def __init__(self, address: Address, *, follow: bool, max_bytes: int) -> None:
         self._max_bytes = max_bytes

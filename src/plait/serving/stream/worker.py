@@ -255,9 +255,15 @@ class Worker:
             if isinstance(each, Event):
                 said: Scored | Unread = next(scored)
                 if isinstance(said, Scored):
-                    outgoing.append(Outgoing(seq, False, _WRITE(self._outcome(seq, each, features, late, said))))
-                    seen.append(Seen(each.id, each.time, False))
-                    continue
+                    try:
+                        line = _WRITE(self._outcome(seq, each, features, late, said))
+                    except ValueError:  # the only floats that are not checked yet are the model's
+                        said = Unread("what the model says is no finite number")
+                    else:
+                        outgoing.append(Outgoing(seq, False, line))
+                        seen.append(Seen(each.id, each.time, False))
+                        self._counted(late, said)
+                        continue
                 each = Letter(each.id, "refused", said.message, each.raw, features or None)
             outgoing.append(Outgoing(seq, True, json.dumps(each.told(seq))))
             self.tally.dead[each.reason] += 1
@@ -276,16 +282,18 @@ class Worker:
         }
         if said.alert is not None:
             told["alert"] = said.alert
-            self.tally.alerts += said.alert
         if late:
             told["late"] = True
-            self.tally.late += 1
         if self._rules.show_windows:
             told["windows"] = features
         if said.digest:
             told["input"] = said.digest
-        self.tally.outcomes += 1
         return told
+
+    def _counted(self, late: bool, said: Scored) -> None:
+        self.tally.outcomes += 1
+        self.tally.late += late
+        self.tally.alerts += bool(said.alert)
 
     def _over(self) -> int:
         """How many of the oldest segments nobody can see any more."""
