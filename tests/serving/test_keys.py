@@ -132,6 +132,8 @@ def test_keys_are_listed_and_unknown_ones_refused(keys: Keys) -> None:
     for act in (keys.rotate, keys.revoke):
         with pytest.raises(ConfigError, match="no key has this id"):
             act("0123456789ab")
+        with pytest.raises(ConfigError, match="no key has this id"):
+            act("\ud800\0")
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ SCOPES: Final = ("*", "explain", "feedback", "metrics", "models", "predict")
 
 FRESH_S: Final = 1.0  # how long an answer of the store is believed: a revoked key works no longer than that
 REMEMBERED: Final = 4_096  # tokens
+ID: Final = re.compile(r"[0-9a-f]{12}")
 TOKEN: Final = re.compile(r"plait_([0-9a-f]{12})_([0-9a-f]{64})")
 LONGEST: Final = 200  # characters of a name
 
@@ -281,8 +282,10 @@ class Keys:
         ConfigError
             If there is none.
         """
-        with said(self._engine), reading(self._engine) as connection:
-            row = connection.execute(select(KEYS).where(KEYS.c.id == id)).first()
+        row = None
+        if ID.fullmatch(id):
+            with said(self._engine), reading(self._engine) as connection:
+                row = connection.execute(select(KEYS).where(KEYS.c.id == id)).first()
         if row is None:
             raise ConfigError("no key has this id; plait keys list shows them")
         return _key(row)

@@ -41,7 +41,8 @@ def test_what_is_acknowledged_is_found_also_by_others(audit: Audit, path: Path) 
     assert found is not None
     assert (found.seq, found.kind, found.redacted) == (2, "predict", ())
     assert found.fields == {"decision": "a.1", "request": "a", "output": {"label": 1}}
-    assert audit.find("a.2") is None
+    for nowhere in ("a.2", "", "a\0b", "\ud800", "x" * 201):
+        assert audit.find(nowhere) is None
     with Audit.open(path) as other:
         assert [entry.seq for entry in other.entries(request="a")] == [1, 2]
         assert [entry.seq for entry in other.entries(subject=SECRET)] == [3]

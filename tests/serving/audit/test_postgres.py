@@ -84,6 +84,8 @@ def test_the_whole_life_of_an_audit(database: str, tmp_path: Path) -> None:
         for i in range(6):
             fields = {"decision": f"r.{i}", "subject": f"s{i % 2}", "output": {"said": 'ü "\0\n中'}}
             audit.append([Entry("predict", fields)]).result(10)
+        assert audit.find("a\0b") is None
+        assert audit.find("\ud800") is None
         done = audit.redact(subject="s1", fields=["output", "subject"], why="asked", by="test")
         assert (done.rows, done.gone) == (3, False)
         until = next(iter(audit.entries(kind="redaction"))).time

@@ -72,6 +72,7 @@ def test_a_second_redaction_takes_what_is_left(path: Path) -> None:
     [
         ({}, "say whose entries"),
         ({"decision": "nowhere"}, "no entry has this decision"),
+        ({"decision": "no\0where\ud800"}, "no entry has this decision"),
         ({"decision": "r0.0", "fields": []}, "give all three"),
         ({"decision": "r0.0", "why": " "}, "give all three"),
         ({"decision": "r0.0", "by": ""}, "give all three"),

@@ -23,11 +23,12 @@ from typing import Final
 from plait.contracts import Json
 from plait.errors import DataError
 
-__all__ = ["LOOKED_UP", "Entry", "Sealed", "canonical", "digest_of", "link_of", "pack", "seal"]
+__all__ = ["LOOKED_UP", "Entry", "Sealed", "canonical", "digest_of", "findable", "link_of", "pack", "seal"]
 
 LOOKED_UP: Final = ("decision", "request", "subject")  # fields that entries are found by
 LONGEST: Final = 200  # characters of those
 SALT: Final = 16  # bytes
+UNSTORED: Final = re.compile("[\\0\\ud800-\\udfff]")
 KIND: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _WRITE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -114,9 +115,14 @@ def seal(entry: Entry) -> Sealed:
     return Sealed(entry.kind, pack(body), tuple(digests), {name: _key(entry, name) for name in LOOKED_UP})
 
 
+def findable(value: Json) -> bool:
+    """Whether an entry can be found by this: a text of 1 to 200 characters, as databases hold texts."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST and UNSTORED.search(value) is None
+
+
 def _key(entry: Entry, name: str) -> str | None:
-    value = entry.fields.get(name)
-    if value is None or (isinstance(value, str) and 0 < len(value) <= LONGEST and "\0" not in value):
+    value: str | None = entry.fields.get(name)
+    if value is None or findable(value):
         return value
     raise DataError(f"field {name!r} of a {entry.kind!r} entry must be a text of 1 to {LONGEST} characters")
 

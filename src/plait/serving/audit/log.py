@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select, select
 
 from plait.errors import ConfigError, DataError
 from plait.serving.audit.chain import Stored, stored, walk
-from plait.serving.audit.entry import Entry
+from plait.serving.audit.entry import Entry, findable
 from plait.serving.audit.redaction import Redacted, redact
 from plait.serving.audit.segments import Closed, close
 from plait.serving.audit.signing import Signer
@@ -116,6 +116,8 @@ class Audit:
         wanted = {"kind": kind, "decision": decision, "request": request, "subject": subject}
         chosen: Select[tuple[object, ...]] = select(ENTRIES).where(ENTRIES.c.seq > after)
         for name, value in wanted.items():
+            if value is not None and not findable(value):
+                return
             if value is not None:
                 chosen = chosen.where(ENTRIES.c[name] == value)
         with said(self._engine), reading(self._engine) as connection:

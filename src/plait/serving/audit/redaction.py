@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select, update
 from plait.contracts import Json
 from plait.errors import ConfigError
 from plait.serving.audit.chain import append, lock, opened, walk
-from plait.serving.audit.entry import LOOKED_UP, Entry, canonical, pack, seal
+from plait.serving.audit.entry import LOOKED_UP, Entry, canonical, findable, pack, seal
 from plait.serving.audit.walker import FIXED
 from plait.serving.store import BUSY_S, ENTRIES, said, writing
 
@@ -51,7 +51,7 @@ def redact(engine: Engine, wanted: Mapping[str, str], fields: Sequence[str], why
     found = 0
     with said(engine), writing(engine) as connection:
         lock(connection)
-        for row in walk(connection, chosen):
+        for row in walk(connection, chosen) if all(map(findable, wanted.values())) else ():
             found += 1
             body = opened(row.fields)
             seen.update(body)
