@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plait import Client
 from plait.errors import ConfigError
 from plait.serving.settings import Listening, Settings
 
@@ -107,6 +110,34 @@ def test_every_acknowledged_decision_of_both_is_in_one_audit(told: dict[str, Any
     with Audit.open(told["audit"]) as audit:
         kept = {entry.fields["decision"] for entry in audit.entries() if entry.kind == "predict"}
     assert set(told["acknowledged"]) <= kept
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_told_to_end(
+    loans_model: Path, loans_rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("RAY_ADDRESS", None)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "plait", "serve", str(loans_model), "--on", "ray", "--port", str(port)]
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=said, stderr=said)
+    try:
+        begin = time.monotonic()
+        with Client(f"http://127.0.0.1:{port}", retries=0) as client:
+            while not client.ready():
+                assert process.poll() is None, (tmp_path / "said").read_text()
+                assert time.monotonic() - begin < LIMIT, (tmp_path / "said").read_text()
+                time.sleep(0.2)
+            assert len(client.predict(loans_rows[:2])) == 2
+        while '"event": "serving"' not in (tmp_path / "said").read_text():
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert f'"url": "http://127.0.0.1:{port}"' in (tmp_path / "said").read_text()
 
 
 def test_replicas_need_a_port_that_is_known(loans_model: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from plait.cli.options import AsJson
 from plait.cli.screen import Screen
+from plait.cli.spread import On, check_on
 from plait.cli.stores import installed
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def serve(
         float, typer.Option(metavar="MS", help="How long queued rows wait for more; a request never waits alone.")
     ] = 2.0,
     queue_rows: Annotated[int, typer.Option(metavar="N", help="Rows that may wait for a model.")] = 20_000,
+    on: On = None,
     check: Annotated[bool, typer.Option("--check", help="Load, show what would be served, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,8 +72,7 @@ def serve(
         queue_rows=queue_rows,
         listening=Listening(host, port, workers, drain, tls_certificate, tls_key),
     )
-    with installed():
-        from plait.serving.run import serve as started
+    started = _by(on)
     screen = Screen(as_json)
     if check:
         _check(screen, settings)
@@ -80,6 +82,19 @@ def serve(
     if audit is None:
         screen.note("no --audit: decisions are not recorded")
     started(settings)
+
+
+def _by(on: str | None) -> Callable[[Settings], None]:
+    """What serves: processes of this machine, or replicas of a cluster."""
+    check_on(on, None)
+    with installed():
+        if on is not None:
+            from plait.serving.replicas import run
+
+            return run
+        from plait.serving.run import serve as here
+
+        return here
 
 
 def _check(screen: Screen, settings: Settings) -> None:

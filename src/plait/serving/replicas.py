@@ -15,6 +15,7 @@ from plait.cluster import session
 from plait.errors import ConfigError, MissingExtraError, PlaitError
 from plait.serving.app import create_app
 from plait.serving.settings import Settings
+from plait.serving.telemetry import Telemetry
 
 __all__ = ["replicas", "run"]
 
@@ -107,10 +108,12 @@ def run(settings: Settings) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         asked.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with replicas(settings):
+    with replicas(settings) as url:
+        # Only now: Ray, as it starts, takes SIGTERM for itself, and ends by it at once
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            Telemetry().event("serving", url=url, replicas=settings.listening.workers)
             asked.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
