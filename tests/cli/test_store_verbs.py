@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from plait.cli.stores import installed
+from plait.errors import MissingExtraError
 from plait.serving.audit import Audit, Entry
 from plait.serving.keys import Keys
 
@@ -46,6 +48,14 @@ def test_a_key_from_its_making_to_its_end(run: Run, folder: Path) -> None:
     assert rotated.out.startswith(f"plait_{id}_")
     assert run("keys", "revoke", id, "--store", "new.db").code == 0
     assert "revoked" in run("keys", "list", "--store", "new.db").out
+
+
+def test_a_missing_library_is_named_with_the_extra() -> None:
+    with (
+        pytest.raises(MissingExtraError, match=r"no_such_library is not installed; pip install 'plait\[serve\]'"),
+        installed(),
+    ):
+        __import__("no_such_library")
 
 
 def test_the_store_may_come_from_the_environment(run: Run, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,22 @@ def test_closing_writes_what_waits_and_then_refuses(path: Path) -> None:
         audit.append([predict("b.0")])
 
 
+class Broken(dict[str, object]):
+    """Fields that fail when they are read, as no JSON does."""
+
+    def __getitem__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_ever_where_the_writer_ends_by_a_defect(audit: Audit) -> None:
+    with pytest.raises(UnavailableError, match="writer has stopped"):
+        audit.append([Entry("predict", Broken(output=1))]).result(10)
+    assert not audit.healthy
+    with pytest.raises(UnavailableError, match="closed"):
+        audit.append([predict("a.0")])
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_process_is_refused(audit: Audit) -> None:
