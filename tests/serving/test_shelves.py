@@ -24,10 +24,12 @@ from starlette.testclient import TestClient
 from plait.errors import ArtifactError, ConfigError
 from plait.serving.app import create_app
 from plait.serving.audit import Audit
+from plait.serving.keys import Keys
 from plait.serving.settings import Settings
 from plait.serving.shelf import Shelf, written
 from plait.serving.swapping import swapped
 
+PAGE = Path(__file__).parents[2] / "docs" / "serving" / "http.md"
 BODY = {"rows": [{"income": 5000.0, "letter": "for a car"}]}
 
 
@@ -196,6 +198,23 @@ def test_workers_share_a_port_and_their_figures(shelf: Path, tmp_path: Path) -> 
         assert sum(float(line.rpartition(" ")[2]) for line in counted) == 20
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_page_are_true(loans_model: Path, tmp_path: Path) -> None:
+    """Every curl line of docs/serving/http.md, in order, against a service with a key and an audit."""
+    lines = [line[2:] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("$ curl")]
+    assert len(lines) > 5
+    store = str(tmp_path / "keys.db")
+    token = Keys.open(store).create("page", ["predict", "explain", "feedback", "models", "metrics"])[1]
+    options = ("--keys", store, "--audit", str(tmp_path / "audit.db"))
+    with served(loans_model, tmp_path / "log", *options) as (client, _):
+        for line in lines:
+            asked = line.replace("http://127.0.0.1:8000", str(client.base_url).rstrip("/")) + " --fail-with-body"
+            said = subprocess.run(
+                ["bash", "-c", asked], env={**os.environ, "KEY": token}, capture_output=True, check=False
+            )
+            assert said.returncode == 0, (line, said.stdout)
 
 
 @pytest.mark.slow
