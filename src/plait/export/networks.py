@@ -124,5 +124,5 @@ def _int8(data: Array) -> Array:
     with TemporaryDirectory(prefix="plait-export-") as folder:
         whole, rounded = Path(folder) / "whole.onnx", Path(folder) / "rounded.onnx"
         data.tofile(whole)
-        quantize_dynamic(whole, rounded, weight_type=QuantType.QInt8)
+        quantize_dynamic(whole, rounded, op_types_to_quantize=["MatMul", "LSTM"], weight_type=QuantType.QInt8)
         return np.fromfile(rounded, np.uint8)
