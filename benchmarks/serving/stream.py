@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -34,11 +35,13 @@ QUARTER_S = 0.25
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen of a worker: events done and MB at moments, seconds from start to end of the work, bytes of the
-    state, and seconds of half and of 99% of the batches."""
+    """What was seen of a worker: events done and MB at moments, events a second of processor time (without those of
+    the start), seconds from start to end of the work, bytes of the state, and seconds of half and of 99% of the
+    batches."""
 
     done: Array
     megabytes: Array
+    processor: float
     seconds: float
     state: int
     half: float
@@ -57,7 +60,7 @@ def run(seed: int) -> Report:
         waits = _steady(made, folder, source)
         alone = _alone(made, source)
     rate = EVENTS / full.seconds
-    mb = {share: float(full.megabytes[np.searchsorted(full.done, share * EVENTS)]) for share in (0.1, 0.5)}
+    mb = {share: float(full.megabytes[np.searchsorted(full.done, share * EVENTS)]) for share in (0.1, 0.25, 0.5)}
     last = float(full.megabytes[-1])
     middle, high = np.percentile(waits, [50, 99])
     return Report(
@@ -70,11 +73,13 @@ def run(seed: int) -> Report:
                 unit="events/s",
                 baselines={"the model alone": Beside(alone, difference=rate - alone)},
             ),
+            Measured("events a second of the worker's processor time", full.processor, unit="events/s"),
             Measured("from sent to outcome written, p50", 1000 * middle, unit=f"ms at {STEADY:,}/s"),
             Measured("from sent to outcome written, p99", 1000 * high, unit=f"ms at {STEADY:,}/s"),
             Measured("from read to outcome written, p50", 1000 * full.half, unit="ms at full speed"),
             Measured("from read to outcome written, p99", 1000 * full.most, unit="ms at full speed"),
             Measured("memory after 10% of the events", mb[0.1], unit="MB"),
+            Measured("memory after 25%", mb[0.25], unit="MB"),
             Measured("memory after 50%", mb[0.5], unit="MB"),
             Measured("memory at the end", last, unit="MB"),
             Measured("size of the state", full.state / 2**20, unit="MB"),
@@ -100,12 +105,13 @@ def _full(made: Prepared, folder: Path, source: Path) -> Run:
             began, address = time.perf_counter(), found[0].decode()
         if address and (answer := _asked(address)):
             figures = answer
-            looks.append((_outcomes(figures), _megabytes(worker.pid)))
+            looks.append((_outcomes(figures), _megabytes(worker.pid), _processor(worker.pid)))
     seconds = time.perf_counter() - began
     if worker.returncode or not looks:
         raise RuntimeError(log.read_text())
-    done, used = np.array([look for look in looks if look[1] > 0]).T
-    return Run(done, used, seconds, state.stat().st_size, *(_quantile(figures, share) for share in (0.5, 0.99)))
+    done, used, spent = np.array([look for look in looks if look[1] > 0]).T
+    pace = float((done[-1] - done[0]) / (spent[-1] - spent[0]))
+    return Run(done, used, pace, seconds, state.stat().st_size, *(_quantile(figures, share) for share in (0.5, 0.99)))
 
 
 def _asked(address: str) -> str:
@@ -135,6 +141,15 @@ def _megabytes(process: int) -> float:
     except OSError:
         return 0.0
     return int(found[1]) / 1024 if found else 0.0
+
+
+def _processor(process: int) -> float:
+    """Seconds of processor time that a process has used; 0 once it has gone."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _steady(made: Prepared, folder: Path, source: Path) -> Array:

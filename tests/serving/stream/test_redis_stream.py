@@ -114,6 +114,8 @@ def test_the_newer_worker_owns_the_state(
 ) -> None:
     sent(server, stream, payment_events[:100])
     with opened(stream) as older:
+        looked_at(stream)  # changes nothing
+        older.run(lambda: True, lambda *_: None)
         work(stream, batches=1)
         with pytest.raises(DataError, match="took over"):
             older.run(lambda: False, lambda *_: None)

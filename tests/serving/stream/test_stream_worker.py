@@ -191,8 +191,10 @@ def test_a_state_has_one_worker_and_one_kind_of_windows(
     asked: Asked, work: Work, payment_events: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     written(tmp_path / "in.jsonl", payment_events[:5])
-    with opened(asked), pytest.raises(DataError, match="in use"), opened(asked):
-        pass
+    with opened(asked):
+        for use in (lambda: work(asked), lambda: looked_at(asked)):
+            with pytest.raises(DataError, match="in use"):
+                use()
     work(asked)
     with pytest.raises(ConfigError, match="--late"):
         work(asked, rules=replace(asked.rules, late=1.0))

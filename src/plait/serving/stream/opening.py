@@ -75,6 +75,7 @@ def opened(asked: Asked) -> Iterator[Worker]:
     scorer = Scorer(load_predictor(asked.model), **options, digests=asked.audit is not None)  # type: ignore[arg-type]
     with ExitStack() as held:
         state = held.enter_context(closing(_state(asked.state)))
+        state.own()
         source = registry.get("event_sources", origin.kind)(origin, follow=asked.follow, max_bytes=asked.max_bytes)
         held.callback(source.close)
         sinks = {}

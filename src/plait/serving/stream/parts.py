@@ -146,6 +146,9 @@ class State(Protocol):
 
     def __init__(self, address: Address) -> None: ...
 
+    def own(self) -> None:
+        """Be its worker, before anything is committed; without it, a state is only looked at."""
+
     @property
     def saved(self) -> Saved | None:
         """What was committed last; None where nothing was."""

@@ -54,9 +54,11 @@ class RedisState:
         self._keys = [f"plait:{{{address.name}}}:{key}" for key in KEYS]
         self._at = dict(zip(KEYS, self._keys, strict=True))
         self._owner = uuid.uuid4().hex
-        with reachable(address):
+        self._commit = self._server.register_script(COMMIT)
+
+    def own(self) -> None:
+        with reachable(self._address):
             self._server.set(self._at["owner"], self._owner)
-            self._commit = self._server.register_script(COMMIT)
 
     @property
     def saved(self) -> Saved | None:

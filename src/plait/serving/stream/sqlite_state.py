@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from plait.data.files import check_file
@@ -33,18 +34,30 @@ class SqliteState:
         check_file(address.path)
         self._path = address.path
         self._base = sqlite3.connect(address.path, isolation_level=None, timeout=2.0)
-        try:
-            self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
+        with self._refusing():
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.execute("BEGIN IMMEDIATE")
             self._made()
             self._base.execute("COMMIT")
+
+    def own(self) -> None:
+        with self._refusing():
+            self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._base.execute("BEGIN IMMEDIATE")
+            self._base.execute("COMMIT")
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
+            self._base.close()
             raise DataError(
-                f"the state {str(address.path)!r} is in use by another worker, or cannot be written ({error})"
+                f"the state {str(self._path)!r} is in use by another worker, or cannot be written ({error})"
             ) from None
         except sqlite3.DatabaseError:
+            self._base.close()
             raise self._foreign() from None
 
     def _made(self) -> None:
