@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from plait import __version__
 from plait.contracts import Asked, Json, Operation, asks
 from plait.serving.errors import CODES
 from plait.serving.payload import ARROW
@@ -112,7 +112,7 @@ def openapi(shelf: Shelf, *, keys: bool) -> dict[str, Json]:
     figures["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
     paths["/metrics"] = {"get": figures}
     paths["/openapi.json"] = {"get": _operation("This document.", [], ())}
-    info = {"title": "Plait", "version": __version__, "description": "Models over mixed evidence."}
+    info = {"title": "Plait", "version": version("plait"), "description": "Models over mixed evidence."}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
 
 
