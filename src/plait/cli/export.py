@@ -25,7 +25,7 @@ def export(
         Path, typer.Option("--output", "-o", metavar="PATH", help="A folder to be, or a file ending in .zip.")
     ],
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A model that `plait fit` wrote.", show_default=False)
+        Path | None, typer.Argument(metavar="MODEL", help="A model that `plait fit` wrote.", show_default=False)
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="onnx: graphs of boosters and networks.")] = "onnx",
     rows: Annotated[

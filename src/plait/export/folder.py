@@ -20,7 +20,7 @@ from plait.data.frame import as_frame
 from plait.edge.model import FORMAT_VERSION, load
 from plait.edge.model import Model as Edge
 from plait.edge.rows import Records
-from plait.errors import ConfigError
+from plait.errors import ConfigError, MissingExtraError
 from plait.export.networks import Tracing
 from plait.export.nodes import learner_state, networks_of, refusals, state_of
 from plait.export.parity import TOLERANCE, Parity, Speed, compared, timed
@@ -136,6 +136,7 @@ def export(
     planned = plan(estimator, int8=int8)
     if planned.refused:
         raise ConfigError(f"the model cannot be exported: {'; '.join(planned.refused)}")
+    _check_libraries()
     model = _model(estimator)
     tables = read_sides(model.schema, sides)
     frame = made_frame(model.rooms, model.schema, MADE) if rows is None else as_frame(rows).head(MOST)
@@ -159,6 +160,14 @@ def export(
     target = Path(path)
     artifact.write(target, state, _manifest(model, about))
     return Exported(target, _size(target), parity, speed, planned, rounded)
+
+
+def _check_libraries() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("exporting needs the extra 'serve': pip install 'plait[serve]'") from None
 
 
 def _model(estimator: Estimator) -> Model:
