@@ -193,3 +193,20 @@ def test_what_the_command_refuses(arguments: list[str], said: str) -> None:
     done = CliRunner().invoke(app(), ["export", *arguments])
     assert isinstance(done.exception, ConfigError)
     assert said in str(done.exception)
+
+
+@pytest.mark.slow
+def test_weights_of_networks_in_eight_bits(loans: pd.DataFrame, tmp_path: Path) -> None:
+    columns = ["income", "amount", "letter"]
+    options = {"attention": {"epochs": 1, "width": 32, "holdout": 0.0}}
+    network = plait.Classifier(fusion="attention", options=options, random_state=0, n_jobs=1)
+    network.fit(loans[columns], loans["default"])
+    whole = export(network, tmp_path / "whole", rows=loans[columns].head(40))
+    small = export(network, tmp_path / "small", rows=loans[columns].head(40), int8=True)
+    assert small.parity.most < 1e-5
+    assert small.rounded is not None
+    assert 0 < small.rounded < 0.1
+    assert small.size < whole.size
+    rows = records(loans.head(5).assign(issued_at=None))
+    answers = [list(answer["probabilities"].values()) for answer in load(tmp_path / "small").predict(rows)]
+    assert np.allclose(answers, network.predict_proba(loans.head(5)), atol=0.1)
