@@ -177,6 +177,7 @@ def test_seconds_tells_day_from_month_by_the_other_cells() -> None:
     ("cells", "says"),
     [
         (["2011-07-01", "soon"], "time column 't': 'soon' does not parse"),
+        (["2011-07-01", ["soon", 1], {}], "does not parse"),
         (["01.07.2011", "02.07.2011", "2011"], "'2011' does not parse"),
         ([True, False], "holds bool"),
         (["hello"], "'hello'"),

@@ -183,7 +183,8 @@ def seconds(series: Cells, name: str | None = None) -> npt.NDArray[np.float64]:
     if cells.values.dtype.kind == "M":
         moments = cells.values[cells.present]
     elif cells.values.dtype.kind == "O":
-        codes, texts = pd.factorize(cells.values[cells.present].astype(str))
+        told = [str(cell) for cell in cells.values[cells.present]]  # lists among them, for which numpy has no text
+        codes, texts = pd.factorize(np.array(told, object))
         moments = _moments(texts, name)[codes]
     else:
         raise DataError(f"time column {name!r} holds {cells.values.dtype.name}, not dates or numbers")
