@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from plait.serving.app import create_app
 
 import plait
+from plait.serving.app import create_app
 from plait.serving.settings import Settings
 
 ROOT = Path(__file__).parents[2]
