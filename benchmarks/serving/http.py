@@ -55,7 +55,7 @@ def run(seed: int) -> Report:
         notes=(
             f"single records: {RATE:g} a second for {SECONDS:g} s (attention: 20 s), open load, latency from when each "
             "was due, p50, p95 and p99 with a block bootstrap; keys and a SQLite audit on; client on the same machine",
-            "in process, median of 60: predict_proba of a frame of a row; LightGBM and eager torch alone: the scores of "
+            "in process, median of 60: predict_proba of a frame of one row; LightGBM and eager torch alone: scores of "
             "features, and the network's forward of batches, both made before",
         ),
     )
