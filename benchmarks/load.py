@@ -120,7 +120,8 @@ def quantile(seconds: Sequence[float], level: float) -> float:
 
 def resampled(seconds: Sequence[float], level: float, seed: int) -> tuple[float, float]:
     """The 95% interval of a quantile in milliseconds, by resampling blocks of neighbours (Kuensch, 1989)."""
-    blocks = [seconds[i : i + BLOCK] for i in range(0, len(seconds), BLOCK)]
+    size = max(1, min(BLOCK, len(seconds) // 20))
+    blocks = [seconds[i : i + size] for i in range(0, len(seconds), size)]
     rng = np.random.default_rng(seed)
     found = [
         quantile(np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))]).tolist(), level)
