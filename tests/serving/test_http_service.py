@@ -61,7 +61,7 @@ def test_predictions_are_those_of_the_model_and_stand_in_the_audit(
     assert np.allclose(got, want, atol=1e-12)
     assert answer["request"] == "mine.1"
     kept = entries_of(audit, request="mine.1")
-    assert [each.fields["decision"] for each in kept] == [f"mine.1.{row}" for row in range(20)]
+    assert [each.fields["decision"] for each in kept] == [each["decision"] for each in answer["predictions"]]
     assert kept[0].fields["output"]["probabilities"] == answer["predictions"][0]["probabilities"]
     assert kept[0].fields["role"] == "champion"
     assert len({each.fields["input"] for each in kept}) == 20
@@ -180,17 +180,30 @@ def test_explanations_add_up_and_are_recorded(client: TestClient, audit: str, lo
 
 
 def test_labels_are_kept_beside_their_decisions(client: TestClient, audit: str, loans_rows: list[Any]) -> None:
-    client.post("/v1/predict", json={"rows": loans_rows[:2]}, headers={"X-Request-Id": "early"})
-    label = {"decision": "early.1", "label": 1, "known_at": "2026-01-31"}
+    said = client.post("/v1/predict", json={"rows": loans_rows[:2]}).json()
+    decision = said["predictions"][1]["decision"]
+    label = {"decision": decision, "label": 1, "known_at": "2026-01-31"}
     assert client.post("/v1/feedback", json={"labels": [label]}).json()["recorded"] == 1
-    kept = entries_of(audit, decision="early.1")
+    kept = entries_of(audit, decision=decision)
     assert [each.kind for each in kept] == ["predict", "feedback"]
     assert kept[1].fields["label"] == 1
     assert "early.9" in refused(
         client.post("/v1/feedback", json={"labels": [{"decision": "early.9", "label": 1}]}), 404
     )
-    for wrong in ([], [{"decision": "early.1"}], [{**label, "known_at": "soon"}], [{**label, "more": 1}]):
+    for wrong in ([], [{"decision": decision}], [{**label, "known_at": "soon"}], [{**label, "more": 1}]):
         refused(client.post("/v1/feedback", json={"labels": wrong}), 422)
+
+
+def test_requests_of_one_id_are_decisions_of_their_own(client: TestClient, audit: str, loans_rows: list[Any]) -> None:
+    named = {"X-Request-Id": "twice"}
+    asked = [("/v1/predict", "predictions")] * 2 + [("/v1/explain", "explanations")]
+    said = [client.post(path, json={"rows": loans_rows[:2]}, headers=named).json()[key] for path, key in asked]
+    decisions = [each["decision"] for answer in said for each in answer]
+    assert len(set(decisions)) == 6
+    assert sorted(decisions) == sorted(each.fields["decision"] for each in entries_of(audit, request="twice"))
+    first, second = ([each.rpartition(".") for each in decisions[at : at + 2]] for at in (0, 2))
+    assert [row for *_, row in first] == ["0", "1"]
+    assert first[0][0] == first[1][0] != second[0][0]
 
 
 def test_the_example_of_the_schema_is_accepted(client: TestClient) -> None:

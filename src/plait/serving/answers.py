@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from plait.estimators import Regressor
     from plait.serving.rows import Rows
 
-__all__ = ["entries", "flat", "scored", "subjects"]
+__all__ = ["entries", "flat", "scored", "scoring_id", "subjects"]
 
 LONGEST = 200  # characters of a subject in the audit
 
@@ -95,8 +97,17 @@ def subjects(rows: Rows, names: Sequence[str]) -> list[str | None]:
     return found
 
 
+def scoring_id() -> str:
+    """A name for one scoring, of the service's own making: no two are the same, and they sort by time.
+
+    12 hexadecimal digits of Unix milliseconds and 16 random ones. Ids of requests are their callers' and may repeat.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
 def entries(
     kind: str,
+    scoring: str,
     shared: Mapping[str, Json],
     rows: Rows,
     subject: Sequence[str],
@@ -107,6 +118,8 @@ def entries(
 
     Parameters
     ----------
+    scoring
+        Of `scoring_id`; row by row it names decisions: ``<scoring>.<row>``.
     shared
         What the rows have in common: ``request``, ``key``, ``model``, ``version``, ``role``.
     subject
@@ -115,7 +128,7 @@ def entries(
     about = subjects(rows, subject)
     made = []
     for row, (digest, output) in enumerate(zip(rows.digests(), outputs, strict=True)):
-        fields = {**shared, "decision": f"{shared['request']}.{row}", "input": digest, "output": dict(output)}
+        fields = {**shared, "decision": f"{scoring}.{row}", "input": digest, "output": dict(output)}
         if explanations:
             fields["explanation"] = explanations[row]
         if about[row] is not None:

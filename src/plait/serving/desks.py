@@ -13,7 +13,7 @@ from plait.data.schema import Schema
 from plait.errors import unknown
 from plait.media.decode import keeping_nothing
 from plait.metrics.shown import plain
-from plait.serving.answers import entries
+from plait.serving.answers import entries, scoring_id
 from plait.serving.audit import Entry
 from plait.serving.errors import RefusedError
 from plait.serving.openapi import offered
@@ -88,20 +88,20 @@ async def operate(
     shared: dict[str, Json] = {"request": visit.id, "key": visit.key, "desk": desk, "operation": operation.name}
     if fitted is not None:
         shared |= {"model": fitted.name, "digest": fitted.digest}
-    kind = f"{desk}.{operation.name}"
+    kind, scoring = f"{desk}.{operation.name}", scoring_id()
     if rows is not None and len(decisions) == len(rows) and all(isinstance(each, Decision) for each in decisions):
         outputs = [plain(each) for each in decisions]
         subject = () if fitted is None or fitted.form is None else fitted.form.subject
-        kept = entries(kind, shared, rows, subject, outputs)
+        kept = entries(kind, scoring, shared, rows, subject, outputs)
         kept = [
             Entry(kind, {**entry.fields, "policies": output["policies"]})
             for entry, output in zip(kept, outputs, strict=True)
         ]
         for row, decision in enumerate(told.get("decisions", ())):
-            decision["decision"] = f"{visit.id}.{row}"
+            decision["decision"] = f"{scoring}.{row}"
     else:
         inputs = [] if rows is None else rows.digests()
-        kept = [Entry(kind, {**shared, "decision": f"{visit.id}.0", "input": inputs, "output": told})]
+        kept = [Entry(kind, {**shared, "decision": f"{scoring}.0", "input": inputs, "output": told})]
     await house.record(kept)
     return {"request": visit.id, "desk": desk, "operation": operation.name, "result": told}
 

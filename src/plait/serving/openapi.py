@@ -73,7 +73,7 @@ LABELS: Final[Mapping[str, Json]] = {
     },
     "required": ["labels"],
     "additionalProperties": False,
-    "example": {"labels": [{"decision": "my-request-1.0", "label": 1, "known_at": "2026-01-31"}]},
+    "example": {"labels": [{"decision": "019ab1c2d3e48f6a0b1c2d3e4f50.0", "label": 1, "known_at": "2026-01-31"}]},
 }
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from plait.contracts import Json
 from plait.errors import PlaitError, unknown
 from plait.media.decode import keeping_nothing
-from plait.serving.answers import entries
+from plait.serving.answers import entries, scoring_id
 from plait.serving.batching import Scored
 from plait.serving.errors import RefusedError
 from plait.serving.payload import Payload
@@ -43,6 +43,7 @@ class _Asked:
     served: Served
     shadows: tuple[Served, ...]
     rows: Rows
+    scoring: str = field(default_factory=scoring_id)
 
     def shared(self, visit: Visit) -> dict[str, Json]:
         """What all its entries in the audit have in common."""
@@ -77,13 +78,14 @@ async def predict(house: House, visit: Visit, key: Key | None, payload: Payload)
     if wanted != "none":
         explanations = await _explained(house, asked, (wanted,), "en")
     _count(house, visit, asked, found)
-    given = ("predict", asked.shared(visit), asked.rows, asked.served.form.subject, found.answers, explanations)
+    subject = asked.served.form.subject
+    given = ("predict", asked.scoring, asked.shared(visit), asked.rows, subject, found.answers, explanations)
     told = entries(*given) if len(asked.rows) < FEW else await asyncio.to_thread(entries, *given)
     await house.record(told)
     for shadow in asked.shadows:
-        house.later(_shadow(house, visit, shadow, asked.rows))
+        house.later(_shadow(house, visit, shadow, asked))
     body = _head(visit, asked)
-    body["predictions"] = [{"decision": f"{visit.id}.{row}", **answer} for row, answer in enumerate(found.answers)]
+    body["predictions"] = [{"decision": f"{asked.scoring}.{row}", **answer} for row, answer in enumerate(found.answers)]
     if explanations:
         body["explanations"] = explanations
     body["faults"] = found.faults
@@ -107,10 +109,11 @@ async def explain(house: House, visit: Visit, key: Key | None, payload: Payload)
     depths = DEPTHS[: DEPTHS.index(depth) + 1]
     explanations = await _explained(house, asked, depths, language)
     outputs = [{"of": each["of"], "prediction": each["prediction"]} for each in explanations]
-    told = entries("explain", asked.shared(visit), asked.rows, asked.served.form.subject, outputs, explanations)
+    subject = asked.served.form.subject
+    told = entries("explain", asked.scoring, asked.shared(visit), asked.rows, subject, outputs, explanations)
     await house.record(told)
     body = _head(visit, asked)
-    body["explanations"] = [{"decision": f"{visit.id}.{row}", **each} for row, each in enumerate(explanations)]
+    body["explanations"] = [{"decision": f"{asked.scoring}.{row}", **each} for row, each in enumerate(explanations)]
     if asked.rows.ignored:
         body["ignored"] = list(asked.rows.ignored)
     return body
@@ -198,11 +201,16 @@ def _count(house: House, visit: Visit, asked: _Asked, found: Scored) -> None:
         house.telemetry.faults.labels(served.name, served.version).inc(len(found.faults))
 
 
-async def _shadow(house: House, visit: Visit, served: Served, rows: Rows) -> None:
-    """Score rows once more by a version that only listens; that it cannot is counted, and nobody waits for it."""
+async def _shadow(house: House, visit: Visit, served: Served, asked: _Asked) -> None:
+    """Score rows once more by a version that only listens, under the decisions of the one that answered.
+
+    That it cannot is counted, and nobody waits for it.
+    """
+    rows = asked.rows
     try:
         found = await house.score(served, rows)
-        told = entries("shadow", _shared(visit, served, "shadow"), rows, served.form.subject, found.answers)
+        shared = _shared(visit, served, "shadow")
+        told = entries("shadow", asked.scoring, shared, rows, served.form.subject, found.answers)
         await house.record(told)
     except PlaitError:
         house.telemetry.lost.labels(served.name, served.version).inc()
