@@ -250,6 +250,7 @@ def test_without_a_place_to_write_decoding_goes_on(tmp_path, monkeypatch):
     assert work(contents(40), room="another")[1] == 40  # said once
 
 
+@pytest.mark.slow
 def test_processes_at_once(folder):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_cache as t;"

@@ -97,7 +97,7 @@ def test_a_cell_without_places_is_drawn_all_the_same() -> None:
         assert pixels(picture(cell_figure(cell))).min() < 255
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", pytest.param("zh", marks=pytest.mark.slow)])
 def test_sources_and_columns(language: str) -> None:
     shown = explanation()
     for figure in (source_figure(shown, 0, language=language), column_figure(shown, 1, language=language)):

@@ -109,6 +109,7 @@ def test_a_damaged_model_is_refused(
         load(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_files_of_two_runs_do_not_go_together(model: CreditModel, parts: Any, tmp_path: Path) -> None:
     train = parts[0].head(500)
     other = fit_credit(train, train["default"], time="issued_at", config=Config.of(QUICK), seed=5, n_jobs=1)
@@ -209,6 +210,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, loans: pd.DataFrame) -> Pat
     return place
 
 
+@pytest.mark.slow
 def test_fit_and_score_on_the_command_line(run: Callable[..., Any], folder: Path, loans: pd.DataFrame) -> None:
     said = run(*FIT.split(), "-o", "run")
     assert said.code == 0, said.err

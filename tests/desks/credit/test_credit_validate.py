@@ -84,6 +84,7 @@ def faults(faulty: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return found
 
 
+@pytest.mark.slow
 def test_every_question_has_its_section(pack: Validation) -> None:
     keys = [section.key for section in pack.sections]
     assert keys == ["summary", *SECTIONS, *(f"rules_{name}" for name in PACKS)]
@@ -94,12 +95,14 @@ def test_every_question_has_its_section(pack: Validation) -> None:
     assert not [title for title in titles if f"# {title}\n" not in pack.markdown]
 
 
+@pytest.mark.slow
 def test_the_document_stands_alone(pack: Validation) -> None:
     assert "<script" not in pack.html
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", pack.html)
     assert "http://" not in pack.markdown
 
 
+@pytest.mark.slow
 def test_the_overview_lists_every_finding(pack: Validation) -> None:
     told = str(pack.sections[0].blocks)
     assert all(each.told in told or repr(each.told)[1:-1] in told for each in pack.findings)
@@ -137,6 +140,7 @@ def test_planted_faults_are_found(faults: dict[str, Any]) -> None:
     assert all(max(words) >= "\u4e00" for words in told.values())
 
 
+@pytest.mark.slow
 def test_a_red_finding_refuses_where_that_is_asked(pack: Validation) -> None:
     red = replace(pack, findings=(Finding("repeat", "repeat", "red", "Figures differ."),), required=True)
     assert red.refusal == "1 red finding(s): repeat: Figures differ."
@@ -144,6 +148,7 @@ def test_a_red_finding_refuses_where_that_is_asked(pack: Validation) -> None:
     assert replace(red, findings=()).refusal == ""
 
 
+@pytest.mark.slow
 def test_a_sound_run_is_not_red_for_them(pack: Validation) -> None:
     found = {each.rule for each in pack.findings}
     assert not found & {"leaks", "prohibited", "sign", "ranks", "baseline", "range", "young", "repeat", "stranger"}
@@ -167,6 +172,7 @@ def test_other_data_is_refused(run: Callable[..., Any], clean: Path, tmp_path: P
     assert "SHA-256" in said.err
 
 
+@pytest.mark.slow
 def test_a_run_that_held_no_rows_out_cannot_be_validated(tmp_path: Path) -> None:
     rows = plait.samples.loans(600, seed=1).drop(columns=["balance", "letter", "issued_at"])
     rows.to_parquet(tmp_path / "rows.parquet")
