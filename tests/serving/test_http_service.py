@@ -47,7 +47,7 @@ def refused(response: Any, status: int) -> str:
     return str(error["message"])
 
 
-def entries_of(audit: str, **wanted: str) -> list[Any]:
+def entries_of(audit: str, **wanted: Any) -> list[Any]:
     with Audit.open(audit) as opened:
         return list(opened.entries(**wanted))
 
@@ -244,7 +244,7 @@ def test_lines_of_the_log_and_figures_hold_no_cell(
 @pytest.fixture(scope="module")
 def keyed(loans_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Keys]]:
     store = str(tmp_path_factory.mktemp("keys") / "keys.db")
-    with TestClient(create_app(Settings(loans_model, keys=store))) as client:
+    with TestClient(create_app(Settings(loans_model, keys=store, audit=store))) as client:
         yield client, Keys.open(store)
 
 
@@ -266,6 +266,28 @@ def test_keys_open_what_their_scopes_say(keyed: tuple[TestClient, Keys]) -> None
     refused(client.post("/v1/desks/credit/decide", json={}, headers=bearer(token)), 403)
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
     keys.revoke(key.id)
+
+
+def test_outcomes_are_told_by_the_key_that_asked(keyed: tuple[TestClient, Keys]) -> None:
+    client, keys = keyed
+    (mine, token), (_, other), (_, chief) = (
+        keys.create(name, scopes, rate=1000)
+        for name, scopes in (("mine", ["predict", "feedback"]), ("other", ["feedback"]), ("chief", ["*"]))
+    )
+    said = client.post("/v1/predict", json={"rows": [{"income": 1.0}]}, headers=bearer(token)).json()
+    decision = said["predictions"][0]["decision"]
+    outcome = {"labels": [{"decision": decision, "label": 1}]}
+
+    def told(token: str, labels: dict[str, Any] = outcome) -> Any:
+        return client.post("/v1/feedback", json=labels, headers=bearer(token))
+
+    unknown = told(other, {"labels": [{"decision": decision[:-1] + "9", "label": 1}]})
+    assert refused(told(other), 404).replace(decision, "") == refused(unknown, 404).replace(decision[:-1] + "9", "")
+    assert told(token).json()["recorded"] == 1
+    assert told(keys.rotate(mine.id)).json()["recorded"] == 1
+    assert told(chief).json()["recorded"] == 1
+    refused(told(other), 404)  # also where others have told of it already
+    assert client.app.state.house.audit.find(decision).fields["key"] == mine.id  # type: ignore[attr-defined]
 
 
 def test_keys_bound_how_often_and_how_much(keyed: tuple[TestClient, Keys]) -> None:

@@ -23,16 +23,19 @@ __all__ = ["FIELDS", "feedback"]
 
 FIELDS: Final = ("labels",)
 KEYS: Final = ("decision", "label", "known_at")
+BESIDE: Final = ("feedback", "shadow")  # entries that name the decision of another
 
 
 async def feedback(house: House, visit: Visit, key: Key | None, payload: Payload) -> dict[str, Json]:
     """Answer ``/v1/feedback``: how many labels were recorded, by model and version.
 
+    A key tells outcomes of the decisions that it asked for itself (under any of its tokens), one of scope ``*`` of all.
+
     Raises
     ------
     RefusedError
-        404 for a decision that the audit does not know (any more), or where there is no audit; 422 for labels that are
-        none.
+        404 for a decision that the audit does not know (any more), one that another key asked for, or where there is no
+        audit; 422 for labels that are none.
     """
     if payload.table is not None:
         raise RefusedError(415, "labels are sent as JSON")
@@ -45,7 +48,7 @@ async def feedback(house: House, visit: Visit, key: Key | None, payload: Payload
     if house.audit is None:
         raise RefusedError(404, "no decision is known: the service runs without an audit (plait serve --audit URL)")
     try:
-        found = await asyncio.to_thread(_decisions, house.audit, [each["decision"] for each in told])
+        found = await asyncio.to_thread(_decisions, house.audit, [each["decision"] for each in told], key)
     except UnavailableError:
         raise RefusedError(503, "the audit does not answer; try again", retry_after=1.0) from None
     kept, counts = [], Counter[str]()
@@ -79,12 +82,12 @@ def _label(place: int, said: Any) -> dict[str, Json]:
     return told
 
 
-def _decisions(audit: Audit, names: list[str]) -> list[Stored]:
-    """What the audit holds of decisions, all of them or a refusal."""
+def _decisions(audit: Audit, names: list[str], key: Key | None) -> list[Stored]:
+    """What the audit holds of decisions, all of them or a refusal, which does not tell others' from unknown ones."""
     found = []
     for name in names:
-        stored = audit.find(name)
-        if stored is None:
+        stored = next((each for each in audit.entries(decision=name) if each.kind not in BESIDE), None)
+        if stored is None or not (key is None or "*" in key.scopes or stored.fields.get("key") == key.id):
             raise RefusedError(404, f"no decision {name[:100]!r}; send the id that came with the prediction")
         found.append(stored)
     return found
