@@ -302,6 +302,16 @@ def test_keys_bound_how_often_and_how_much(keyed: tuple[TestClient, Keys]) -> No
     assert int(response.headers["retry-after"]) >= 1
 
 
+def test_a_worker_of_several_takes_its_share_of_a_key(loans_model: Path, tmp_path: Path) -> None:
+    keys = Keys.open(tmp_path / "keys.db")
+    _, token = keys.create("shared", ["models"], rate=0.01, burst=6)
+    settings = Settings(loans_model, keys=str(tmp_path / "keys.db"), listening=Listening(workers=3))
+    with TestClient(create_app(settings)) as client:
+        said = [client.get("/v1/models", headers=bearer(token)) for _ in range(3)]
+    assert [each.status_code for each in said] == [200, 200, 429]
+    assert "shared by 3 processes" in refused(said[2], 429)
+
+
 def test_without_keys_only_this_machine_is_listened_to(loans_model: Path) -> None:
     with pytest.raises(plait.errors.ConfigError, match="plait keys create"):
         Settings(loans_model, listening=Listening(host="0.0.0.0"))

@@ -42,7 +42,7 @@ def create(
         ),
     ],
     store: Store,
-    rate: Annotated[float, typer.Option(metavar="N", help="Requests a second, in each process of the service.")] = 50.0,
+    rate: Annotated[float, typer.Option(metavar="N", help="Requests a second.")] = 50.0,
     burst: Annotated[int | None, typer.Option(metavar="N", help="Requests at once; by default a second's.")] = None,
     max_bytes: Annotated[int | None, typer.Option(metavar="N", help="The largest request in bytes.")] = None,
     max_rows: Annotated[int | None, typer.Option(metavar="N", help="The largest request in rows.")] = None,

@@ -122,9 +122,10 @@ async def admitted(house: House, request: Request, scope: str, *, take: bool = T
             403, f"the key {key.id} lacks the scope {scope}; ask who made it (plait keys create --scope)"
         )
     if take and (wait := house.limiter.take(key)):
-        raise RefusedError(
-            429, f"the key {key.id} may ask {key.rate:g} times a second; wait {wait:.2f} s", retry_after=wait
-        )
+        among = house.settings.listening.workers
+        shared = f", shared by {among} processes" if among > 1 else ""
+        said = f"the key {key.id} may ask {key.rate:g} times a second{shared}; wait {wait:.2f} s"
+        raise RefusedError(429, said, retry_after=wait)
     return key
 
 

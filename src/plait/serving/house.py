@@ -34,7 +34,7 @@ class House:
     def __init__(self, settings: Settings, telemetry: Telemetry | None = None) -> None:
         self.settings = settings
         self.telemetry = telemetry or Telemetry()
-        self.limiter = Limiter()
+        self.limiter = Limiter(settings.listening.workers)
         self.shelf = Shelf({})
         self.keys: Keys | None = None
         self.audit: Audit | None = None

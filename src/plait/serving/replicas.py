@@ -40,7 +40,7 @@ def replicas(settings: Settings) -> Iterator[str]:
 
     Each has the models in memory and writes to the same audit. One that dies is replaced, and the others answer
     meanwhile; what it was asked is answered with status 500 by Ray's proxy, without a body of ours, which
-    `plait.Client` asks again. Rate limits count in each replica.
+    `plait.Client` asks again. Each takes its share of a key's rate.
 
     Yields
     ------

@@ -22,7 +22,7 @@ class Listening:
     host, port
         Address and TCP port; port 0 is any that is free.
     workers
-        Processes, each with the models in memory. Rate limits count in each of them.
+        Processes, each with the models in memory. Each takes its share of a key's rate.
     drain_s
         Seconds for which a service that was told to end still answers, while ``/readyz`` says no, so that balancers go
         elsewhere.
