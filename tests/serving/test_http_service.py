@@ -241,6 +241,20 @@ def test_lines_of_the_log_and_figures_hold_no_cell(
         assert "1234567" not in told
 
 
+def test_what_is_wrong_with_a_form_is_said_by_the_service_alone(
+    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a program sets up no log, Python would write the warnings of the reader of forms as they are."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    body = b'--b\r\nContent-Disposition: form-data; name="request"\r\n\r\n{"rows": [{"income": 1}]}\r\n--b--\r\nmore'
+    assert client.post("/v1/predict", content=body, headers=kind).status_code == 200
+    for broken in (b"--c\r\n", b"--b\r\nContent-Disposition form-data\r\n\r\n1\r\n--b--"):
+        refused(client.post("/v1/predict", content=broken, headers=kind), 400)
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["status"] for line in lines] == [200, 400, 400]
+
+
 @pytest.fixture(scope="module")
 def keyed(loans_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Keys]]:
     store = str(tmp_path_factory.mktemp("keys") / "keys.db")

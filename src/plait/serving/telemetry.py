@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -24,6 +25,8 @@ __all__ = ["MULTIPROCESS", "Telemetry", "Visit", "request_id"]
 
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"  # the folder in which several processes keep their figures
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+FORMS: Final = logging.getLogger("python_multipart")  # warns of broken forms, which the line of the request tells
+SILENT: Final = logging.NullHandler()
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -67,6 +70,7 @@ class Telemetry:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
+        FORMS.addHandler(SILENT)  # else Python writes its warnings among our lines; a program that has a log gets them
         self._own = CollectorRegistry()
         own: dict[str, Any] = {"registry": self._own}
         self.requests = Counter("plait_requests", "Requests answered.", ("route", "status"), **own)
