@@ -190,4 +190,21 @@ def test_cells_as_names_and_numbers() -> None:
         "True",
     ]
     assert number_of("1.5") == 1.5
-    assert all(math.isnan(number_of(cell)) for cell in (None, "many", [1], 1e300, math.inf))
+    assert all(math.isnan(number_of(cell)) for cell in (None, "many", [1], 1e300, -1e300, math.inf, pd.NA))
+
+
+def test_numbers_are_added_up_however_large() -> None:
+    seen = Velocities(WINDOWS)
+    for i in range(100):
+        found, _ = seen.see(float(i), ("a", "x"), (number_of(1e200),))
+    told = dict(zip(WINDOWS.names, found, strict=True))
+    assert told["card_sum_amount_10m"] == pytest.approx(99e200)
+    assert math.isnan(number_of(1.6e296))
+
+
+def test_missing_names_of_every_type_of_column_are_missing() -> None:
+    for kind, cells in (("string", ["a", None, "a"]), ("Int64", [1, None, 1]), ("category", ["a", None, "a"])):
+        frame = pd.DataFrame({"time": [0.0, 1.0, 2.0], "card": pd.array(cells, dtype=kind), "shop": "x", "amount": 1.0})
+        counts = WINDOWS.columns(frame, "time")["card_count_1h"].tolist()
+        assert counts[::2] == [0.0, 1.0]
+        assert math.isnan(counts[1])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from plait.contracts import Json
-from plait.data.velocities import SCALE, Velocities
+from plait.data.velocities import Velocities
 from plait.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = ["AGGREGATES", "Aggregate", "Entity", "Windows", "duration", "number_o
 
 AGGREGATES = ("count", "sum", "mean", "max", "distinct", "ratio", "since")
 BARE = ("count", "since")  # those that are of no other column
+LARGEST = 1e200  # a number that can be added up: sums of as many as there may be stay below the largest float
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -204,7 +205,7 @@ class Windows:
         if missing := int(np.isnan(moments).sum()):
             raise DataError(f"time column {time!r} is empty in {missing} row(s); fill or drop them")
         order = np.argsort(moments if arrival is None else seconds(frame[arrival], arrival), kind="stable")
-        texts = [[text_of(cell) for cell in frame[name].tolist()] for name in self.texts]
+        texts = [_texts(frame[name]) for name in self.texts]
         numbers = [[number_of(cell) for cell in frame[name].tolist()] for name in self.numbers]
         seen, found = Velocities(self, duration(late)), np.empty((len(frame), len(self.names)))
         for i in order.tolist():
@@ -241,7 +242,12 @@ def number_of(cell: Any) -> float:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
         return math.nan
-    return value if math.isfinite(value * SCALE) else math.nan
+    return value if -LARGEST <= value <= LARGEST else math.nan
+
+
+def _texts(column: pd.Series[Any]) -> list[str | None]:
+    there = column.notna().tolist()  # pd.NA is not even unequal to itself
+    return [text_of(cell) if known else None for cell, known in zip(column.tolist(), there, strict=True)]
 
 
 def _entity(column: str, entry: Json) -> Entity:

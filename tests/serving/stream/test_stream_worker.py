@@ -112,8 +112,14 @@ def test_late_events_count_within_the_allowance_only(asked: Asked, work: Work, t
 
 
 BROKEN = {
-    "not_json": ['{"id": "x1", ', "[1]", '{"id": "x", "time": 0, "amount": NaN}', "[" * 100_000],
-    "no_id": ['{"time": 0}', '{"id": "", "time": 0}', '{"id": 1.5, "time": 0}', '{"id": "\\ud800", "time": 0}'],
+    "not_json": [
+        '{"id": "x1", ',
+        "[1]",
+        '{"id": "x", "time": 0, "amount": NaN}',
+        "[" * 100_000,
+        '{"id": "x0", "time": 0, "channel": "\\ud800"}',
+    ],
+    "no_id": ['{"time": 0}', '{"id": "", "time": 0}', '{"id": 1.5, "time": 0}'],
     "no_time": ['{"id": "x2"}', '{"id": "x3", "time": "soon"}', '{"id": "x4", "time": true}'],
     "future": ['{"id": "x5", "time": "2999-01-01"}', '{"id": "x6", "time": 1735689600000}'],
     "too_large": ['{"id": "x7", "time": 0, "note": "' + "x" * 200_000 + '"}'],
@@ -134,7 +140,9 @@ def test_dead_letters_say_why_and_stop_nothing(
     letters = told(tmp_path / "out.jsonl.dead")
     assert dict(tally.dead) == {reason: len(lines) for reason, lines in BROKEN.items()}
     assert tally.outcomes == len(broken)
-    assert all(letter["message"] and len(letter["event"]) <= 1 << 16 for letter in letters)
+    assert all(letter["message"] for letter in letters)
+    kept = {letter["event"] for letter in letters}
+    assert kept == {line if len(line) <= 100_000 else line[: 1 << 16] for line in broken}
     assert sorted(each["seq"] for each in letters + told(tmp_path / "out.jsonl")) == list(range(1, len(mixed) + 1))
     assert "amount" in next(each for each in letters if each["reason"] == "refused")["message"]
 
@@ -171,6 +179,19 @@ def test_what_is_no_number_is_no_decision(
         broken.setattr(worker._doors.scorer, "score", odd)
         tally = worker.run(lambda: False, lambda *_: None)
     assert (tally.outcomes, dict(tally.dead)) == (2, {"refused": 1})
+
+
+def test_halves_of_characters_do_not_stop_the_audit(asked: Asked, work: Work, tmp_path: Path) -> None:
+    event = {"id": "a", "time": 0, "card": "c", "amount": 1.0}
+    written(tmp_path / "in.jsonl", [{**event, "channel": "\ud800"}, {**event, "channel": "\ud83d\ude00"}])
+    tally = work(asked, audit=str(tmp_path / "audit.db"))
+    assert (tally.outcomes, dict(tally.dead)) == (1, {"not_json": 1})
+
+
+def test_amounts_that_no_sum_can_hold_stop_nothing(asked: Asked, work: Work, tmp_path: Path) -> None:
+    event = {"time": 0, "card": "c", "amount": 1.6e296, "channel": "chip"}
+    written(tmp_path / "in.jsonl", [{**event, "id": name} for name in "abc"])
+    assert work(asked).read == 3
 
 
 def test_every_decision_is_in_the_audit(

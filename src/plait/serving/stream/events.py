@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from plait.serving.stream.parts import Raw
 __all__ = ["REASONS", "Event", "Letter", "Reading"]
 
 REASONS: Final[Mapping[str, str]] = {
-    "not_json": "the event is no JSON object",
+    "not_json": "the event is no JSON object of whole characters",
     "no_id": "the event has no id",
     "no_time": "the event has no time",
     "too_large": "the event is larger than --max-bytes",
@@ -27,7 +28,7 @@ REASONS: Final[Mapping[str, str]] = {
     "not_a_letter": "the line is no dead letter of a stream",
 }
 LONGEST = 200  # characters of an id
-SHOWN = 1 << 16  # characters of an event that a dead letter keeps
+SHOWN = 1 << 16  # characters that a dead letter keeps of an event that is too large; others are kept whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ class Letter:
 
     def told(self, seq: int) -> dict[str, Json]:
         """The line that is kept, from which the event can be tried again."""
-        text = self.raw.body.decode("utf-8", errors="backslashreplace")[:SHOWN]
+        text = self.raw.body.decode("utf-8", errors="backslashreplace")
+        if self.reason == "too_large":
+            text = text[:SHOWN]
         told = {"seq": seq, "id": self.id, "reason": self.reason, "message": self.message, "event": text}
         return told if self.features is None else {**told, "windows": dict(self.features)}
 
@@ -127,12 +130,16 @@ def _constant(text: str) -> None:
 
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        found = _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        found = _DECODER.decode(text)
+        if _HALF(text):
+            json.dumps(found, ensure_ascii=False).encode()  # a half without its other half is no text
     except (ValueError, RecursionError):
         return None
     return found if type(found) is dict else None
 
 
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]").search
 _DECODER: Final = json.JSONDecoder(parse_constant=_constant)
 
 
