@@ -143,3 +143,65 @@ def test_ids_are_forgotten(stream: Asked, work: Work, payment_events: list[dict[
 def test_a_server_that_does_not_answer_is_an_error_of_one_line(stream: Asked, work: Work) -> None:
     with pytest.raises(DataError, match="Redis says"):
         work(stream, state="redis://user:secret@127.0.0.1:1/0/x")
+
+
+def stopped_while_writing(stream: Asked, monkeypatch: pytest.MonkeyPatch, delivered: int) -> None:
+    """A batch is committed, and some of its outcomes are delivered."""
+    with opened(stream) as worker, monkeypatch.context() as broken:
+        sink = worker._doors.sinks[False][1]
+        write = sink.write
+
+        def half(lines: Any) -> None:
+            write(lines[:delivered])
+            raise DataError("the power is gone")
+
+        broken.setattr(sink, "write", half)
+        with pytest.raises(DataError, match="power"):
+            worker.run(lambda: False, lambda *_: None)
+
+
+def test_outcomes_may_be_taken_out_of_the_sink_as_they_are_read(
+    stream: Asked, work: Work, payment_events: list[dict[str, Any]], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = name_of(stream.to)
+    server.xadd(out, {"event": "{}"}, id="7-1")
+    server.xtrim(out, maxlen=0, approximate=False)
+    sent(server, stream, payment_events[:100])
+    stopped_while_writing(stream, monkeypatch, 10)
+    assert [each["seq"] for each in got(server, out)] == list(range(1, 11))
+    server.xtrim(out, maxlen=0, approximate=False)
+    work(stream)
+    assert [each["seq"] for each in got(server, out)] == list(range(11, 101))
+
+
+@pytest.mark.parametrize("number", ["*", "11-1"])
+def test_entries_of_others_among_the_outcomes_hide_none(
+    stream: Asked,
+    work: Work,
+    payment_events: list[dict[str, Any]],
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    number: str,
+) -> None:
+    sent(server, stream, payment_events[:100])
+    stopped_while_writing(stream, monkeypatch, 10)
+    server.xadd(name_of(stream.to), {"event": "{}"}, id=number)
+    for _ in range(2):
+        with pytest.raises(DataError, match="entries of others"):
+            work(stream)
+    other = f"{stream.to}-2"
+    work(stream, to=other)
+    assert [each["seq"] for each in got(server, name_of(other))] == list(range(1, 101))
+
+
+def test_what_was_read_and_then_taken_out_is_told(
+    stream: Asked, work: Work, payment_events: list[dict[str, Any]], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(server, stream, payment_events[:3])
+    with opened(stream) as worker, monkeypatch.context() as broken:
+        broken.setattr(worker._doors.state, "commit", lambda step: (_ for _ in ()).throw(DataError("gone")))
+        with pytest.raises(DataError, match="gone"):
+            worker.run(lambda: False, lambda *_: None)
+    server.xdel(name_of(stream.origin), server.xrange(name_of(stream.origin), count=1)[0][0])
+    tally = work(stream)
+    assert (tally.outcomes, dict(tally.dead)) == (2, {"trimmed": 1})

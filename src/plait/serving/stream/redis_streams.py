@@ -79,6 +79,7 @@ class RedisSource:
         self._server: Any = connected(address)
         self._reader = ""
         self._own: str | bytes | None = "0"  # where our own entries go on that were read before; None: no more of them
+        self._claimed: bytes = b"0-0"  # up to where others' were looked at
         self._asked = -float("inf")  # when others' were asked for last
         self._read: list[bytes] = []
 
@@ -113,9 +114,11 @@ class RedisSource:
         if now - self._asked < self._idle / 2000:
             return []
         stream, group = self._address.name, self._group
-        _, found, *gone = self._server.xautoclaim(stream, group, self._reader, self._idle, "0-0", count=most)
+        self._claimed, found, *gone = self._server.xautoclaim(
+            stream, group, self._reader, self._idle, self._claimed, count=most
+        )
         found = [*found, *((key, None) for keys in gone for key in keys)]
-        if not found:
+        if not found and self._claimed == b"0-0":  # seen to the end
             self._asked = now
         return found
 
@@ -169,23 +172,40 @@ class RedisSink:
 
     def begin(self, mark: Json) -> Json:
         with reachable(self._address):
-            last = self._server.xrevrange(self._address.name, count=1)
-            trimmed = self._server.xinfo_stream(self._address.name)["last-generated-id"] if last else b"0-0"
-        self._last = int(trimmed.partition(b"-")[0])
+            there = self._server.exists(self._address.name)
+            last = self._server.xinfo_stream(self._address.name)["last-generated-id"] if there else b"0-0"
+        self._last = int(last.partition(b"-")[0])  # also of a stream that was read and emptied
         self._base = self._last if mark is None else mark["base"]
         return {"base": self._base}
 
     def write(self, lines: Sequence[Outgoing]) -> Json:
+        from redis.exceptions import RedisError
+
         new = [each for each in lines if self._base + each.seq > self._last]
         with reachable(self._address):
+            if len(new) < len(lines):
+                self._only_ours(lines)
             for start in range(0, len(new), CHUNK):
                 pipe = self._server.pipeline(transaction=True)
                 for each in new[start : start + CHUNK]:
                     pipe.xadd(self._address.name, {FIELD: each.line}, id=f"{self._base + each.seq}-1")
-                pipe.execute()
+                for answer in pipe.execute(raise_on_error=False):  # what is raised on error shows the outcome
+                    if isinstance(answer, RedisError):
+                        raise answer
         if new:
             self._last = self._base + new[-1].seq
         return {"base": self._base}
+
+    def _only_ours(self, lines: Sequence[Outgoing]) -> None:
+        """Refuse a stream in which entries of others stand where these lines should; some may be read and gone."""
+        ours = {f"{self._base + each.seq}-1".encode(): each.line.encode() for each in lines}
+        first, last = self._base + lines[0].seq, self._base + lines[-1].seq
+        found = self._server.xrange(self._address.name, min=f"{first}-0", count=len(lines) + 1)
+        if self._last > last or any(ours.get(key) != fields.get(FIELD) for key, fields in found):
+            raise DataError(
+                f"{self._address.shown}: entries of others stand among the outcomes, which hides some; give a stream "
+                "that nobody else writes to (what is not delivered is kept)"
+            )
 
     def close(self) -> None:
         self._server.close()
