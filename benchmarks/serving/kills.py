@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ class Service:
         self.port = free_port()
         told = [sys.executable, "-m", "plait", "serve", str(model), "--port", str(self.port), "--audit", audit]
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
+        self._said = tempfile.TemporaryFile()  # a pipe that nobody empties would hold the service up  # noqa: SIM115
+        self._process = subprocess.Popen(told, stdout=subprocess.DEVNULL, stderr=self._said, env=env)
 
     def wait(self) -> None:
         """Until it is ready.
@@ -78,28 +79,34 @@ class Service:
         """
         end = time.monotonic() + START_S
         while time.monotonic() < end and self._process.poll() is None:
-            with suppress(OSError, http.client.HTTPException):
-                door = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            with (
+                suppress(OSError, http.client.HTTPException),
+                closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as door,
+            ):
                 door.request("GET", "/readyz")
                 if door.getresponse().status == 200:
                     return
             time.sleep(0.05)
-        self.kill()
-        said = self._process.stderr.read().decode() if self._process.stderr else ""
+        said = self.kill()
         raise ConfigError(f"the service did not start: {' '.join(said.split())[-500:]}")
 
-    def kill(self) -> None:
-        """At once, without a word."""
+    def kill(self) -> str:
+        """At once, without a word; what it had said until then."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+        with self._said as said:
+            said.seek(0)
+            return said.read().decode(errors="replace")
 
     def called(self, rows: Sequence[Mapping[str, Any]], seconds: float) -> Life:
         """Callers ask as fast as they are answered, and the service is killed after so many seconds of that."""
         life, over = Life(), threading.Event()
 
         def caller(first: int) -> None:
-            door = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-            with suppress(OSError, http.client.HTTPException):
+            with (
+                suppress(OSError, http.client.HTTPException),
+                closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as door,
+            ):
                 for i in range(first, 10**9):
                     if over.is_set():
                         return
@@ -155,16 +162,15 @@ def kill_hasty(audit: str, kills: int, seed: int) -> Kills:
     acknowledged = lost = unsound = 0
     for i in range(kills):
         told = [sys.executable, "-c", HASTY, audit, f"hasty{i}"]
-        process = subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        heard: list[str] = []
-        thread = threading.Thread(target=heard.extend, args=(process.stdout,))
-        thread.start()
-        time.sleep(float(rng.uniform(0.2, 1.0)))
-        process.kill()
-        process.wait()
-        thread.join()
+        with subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            heard: list[str] = []
+            thread = threading.Thread(target=heard.extend, args=(process.stdout,))
+            thread.start()
+            time.sleep(float(rng.uniform(0.2, 1.0)))
+            process.kill()
+            thread.join()
         decisions = [line.strip() for line in (first, *heard) if line.endswith("\n")]
         unsound += not verify(audit).sound
         lost += _missing(audit, decisions)
