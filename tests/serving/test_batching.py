@@ -142,6 +142,6 @@ def test_work_aside_is_bounded() -> None:
         assert await first
         await asyncio.sleep(0.01)
         assert await aside.call(lambda: 5) == 5
-        aside.close()
+        await aside.close()
 
     asyncio.run(main())

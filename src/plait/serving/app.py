@@ -47,11 +47,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            await house.open()
-        except PlaitError as error:  # told in one line by who started the server
-            house.failed = error
-            raise
-        try:
+            try:
+                await house.open()
+            except PlaitError as error:  # told in one line by who started the server
+                house.failed = error
+                raise
             yield
         finally:
             await house.close()
@@ -173,9 +173,16 @@ async def _health(house: House, request: Request) -> Response:
 
 async def _ready(house: House, request: Request) -> Response:
     if not house.ready:
-        why = "is shutting down" if house.leaving else "cannot write its audit" if house.open_to else "is starting"
-        raise RefusedError(503, f"the service {why}; ask again", retry_after=1.0)
+        raise RefusedError(503, f"the service {_why_not(house)}; ask again", retry_after=1.0)
     return json_response({"status": "ready"})
+
+
+def _why_not(house: House) -> str:
+    if house.leaving:
+        return "is shutting down"
+    if not house.open_to:
+        return "is starting"
+    return "waits for a calculation that does not end" if house.hanging else "cannot write its audit"
 
 
 ROUTES: tuple[tuple[str, str, Answer], ...] = (

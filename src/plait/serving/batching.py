@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 from plait.errors import InputError
@@ -81,7 +82,13 @@ class Lane:
         self._waiting: deque[_Job] = deque()
         self._thread = ThreadPoolExecutor(1, "plait-lane")
         self._running: asyncio.Task[None] | None = None
+        self._begun: float | None = None
         self.queued = 0
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds since the calculation that runs began; 0 while none does."""
+        return 0.0 if self._begun is None else monotonic() - self._begun
 
     async def submit(self, rows: Rows) -> Scored:
         """What the model says of rows; cancelled, they leave the queue.
@@ -108,10 +115,12 @@ class Lane:
                 self.queued -= job.left
 
     async def close(self) -> None:
-        """Finish what waits, and end the thread."""
-        if self._running is not None:
-            await self._running
-        self._thread.shutdown(wait=False)
+        """Finish what waits, and end the thread; cancelled, what waits is left."""
+        try:
+            if self._running is not None:
+                await self._running
+        finally:
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
         first = True
@@ -161,7 +170,11 @@ class Lane:
     async def _called(self, pieces: Sequence[Rows]) -> tuple[Scored | None, BaseException | None]:
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._thread, partial(_scored, self._score, pieces))
-        await asyncio.wait([future])
+        self._begun = monotonic()
+        try:
+            await asyncio.wait([future])
+        finally:
+            self._begun = None
         error = future.exception()
         return (None if error else future.result()), error
 
@@ -193,7 +206,13 @@ class Aside:
 
     def __init__(self, threads: int = 1, waiting: int = 16) -> None:
         self._threads = ThreadPoolExecutor(threads, "plait-aside")
-        self._bound, self.held = waiting, 0
+        self._bound = waiting
+        self._calls: set[Future[Any]] = set()
+
+    @property
+    def held(self) -> int:
+        """Calls that run or wait."""
+        return len(self._calls)
 
     async def call(self, work: Callable[[], T]) -> T:
         """Call `work` in one of the threads.
@@ -205,18 +224,16 @@ class Aside:
         """
         if self.held >= self._bound:
             raise RefusedError(503, f"{self.held} such requests wait already; try again", retry_after=RETRY_S)
-        self.held += 1
         future = self._threads.submit(work)
+        self._calls.add(future)
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._released))
+        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._calls.discard, done))
         try:
             return await asyncio.wrap_future(future)
         except InputError as error:
             raise RefusedError(422, str(error)) from None
 
-    def _released(self) -> None:
-        self.held -= 1
-
-    def close(self) -> None:
-        """End the threads once what runs is done; what waits is left."""
+    async def close(self) -> None:
+        """Finish what runs, and end the threads; what waits is left."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.gather(*map(asyncio.wrap_future, self._calls), return_exceptions=True)

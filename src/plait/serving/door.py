@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from plait.contracts import Json
-from plait.serving.errors import RefusedError, error_body
+from plait.serving.errors import RefusedError, defect, error_body
 from plait.serving.lingering import LastWord
 from plait.serving.store import UnavailableError
 from plait.serving.telemetry import Telemetry, Visit, request_id
@@ -76,18 +75,12 @@ class Visits:
         except ClientDisconnect:
             visit.error, status = "client went away", status or 499
         except Exception as error:  # the outermost place: what reaches it is a defect of ours, told without any value
-            visit.error = f"{type(error).__name__} at {_place(error)}"
+            visit.error = defect(error)
             if not status:
                 said = error_body(500, "the service failed; tell its operator the id of the request", visit.id)
                 await json_response(said, 500)(scope, receive, answering)
         finally:
             self._telemetry.answered(visit, status)
-
-
-def _place(error: Exception) -> str:
-    """Where an error came from; its message may hold cells."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}"
 
 
 async def admitted(house: House, request: Request, scope: str, *, take: bool = True) -> Key | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from plait.contracts import Json
 from plait.errors import PlaitError
 
-__all__ = ["CODES", "RefusedError", "error_body"]
+__all__ = ["CODES", "RefusedError", "defect", "error_body"]
 
 CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -61,3 +62,9 @@ def error_body(status: int, message: str, request: str, where: Sequence[Mapping[
     if where:
         told["where"] = [dict(each) for each in where[:SHOWN]]
     return {"error": told}
+
+
+def defect(error: BaseException) -> str:
+    """What an error is and where it came from, for the log; its message is left out, for it may hold cells."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}"

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from plait.errors import PlaitError
 from plait.serving.audit import Audit, Entry, Signer
 from plait.serving.batching import Aside, Lane, Scored
-from plait.serving.errors import RefusedError
+from plait.serving.errors import RefusedError, defect
 from plait.serving.keys import Keys
 from plait.serving.limits import Limiter
 from plait.serving.rows import Rows
@@ -48,8 +48,21 @@ class House:
 
     @property
     def ready(self) -> bool:
-        """Whether requests should come here: models are loaded, decisions can be recorded, and nobody is leaving."""
-        return self.open_to and not self.leaving and (self.audit is None or self.audit.healthy)
+        """Whether requests should come here: models are loaded and answer, decisions can be recorded, nobody leaves."""
+        recorded = self.audit is None or self.audit.healthy
+        return self.open_to and not self.leaving and recorded and not self.hanging
+
+    @property
+    def hanging(self) -> bool:
+        """Whether a model that answers has calculated on one batch for longer than a request may take.
+
+        A thread cannot be stopped: if it never ends, the process has to be started again.
+        """
+        answering = (served for named in self.shelf.models.values() for role, served, _ in named if role != "shadow")
+        return any(self._hangs(self._lanes[served]) for served in answering)
+
+    def _hangs(self, lane: Lane) -> bool:
+        return lane.busy_s > self.settings.timeout_s
 
     async def open(self) -> None:
         """Load the shelf, and open the stores.
@@ -71,15 +84,22 @@ class House:
         self.telemetry.event("ready", champions=self.shelf.champions)
 
     async def close(self) -> None:
-        """Finish what was begun, in order: shadows, queues, the audit, keys."""
+        """Finish what was begun, in order: shadows, queues, the audit, keys.
+
+        Calculations that go on for longer than a request may take are left; the audit is closed all the same.
+        """
         self.leave()
         if self._watch is not None:
             self._watch.cancel()
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-        self.aside.close()
-        for lane in self._lanes.values():
-            await lane.close()
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+                await self.aside.close()
+                for lane in self._lanes.values():
+                    await lane.close()
+        except TimeoutError:
+            self.telemetry.event("left a calculation that did not end")
         if self.audit is not None:
             await asyncio.to_thread(self.audit.close)
         if self.keys is not None:
@@ -99,11 +119,15 @@ class House:
         Raises
         ------
         RefusedError
-            503 where the queue is full; 422 where the model cannot read these rows.
+            503 where the queue is full, or the model hangs; 422 where it cannot read these rows.
         """
         lane = self._lanes.get(served)
         if lane is None:  # a request that chose it just before it left the shelf
             lane = self._lane(served)
+        if self._hangs(lane):
+            raise RefusedError(
+                503, f"{served.name} has worked on other rows for {lane.busy_s:.0f} s; ask again", retry_after=RETRY_S
+            )
         queued = self.telemetry.queued.labels(served.name, served.version)
         try:
             task = lane.submit(rows)
@@ -132,11 +156,17 @@ class House:
             ) from None
         self.telemetry.audit.observe(perf_counter() - begun)
 
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something after the answer, and before the service ends."""
+    def later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something after the answer, and before the service ends; a defect in it is told in the log."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.telemetry.event("failed", error=defect(error))
 
     def _lane(self, served: Served) -> Lane:
         settings = self.settings
@@ -170,14 +200,14 @@ class House:
                 self._look.clear()
                 mark = await asyncio.to_thread(_mark, self.settings.shelf)
             seen = mark
-            await self._take_over()
+            await asyncio.wait([self.later(self._take_over())])  # a defect in it does not end the watch
 
     async def _take_over(self) -> None:
         begun = perf_counter()
         try:
-            shelf = await asyncio.to_thread(Shelf.open, self.settings.shelf, self.shelf)
+            with self.telemetry.swaps.labels("refused").count_exceptions():
+                shelf = await asyncio.to_thread(Shelf.open, self.settings.shelf, self.shelf)
         except PlaitError as error:
-            self.telemetry.swaps.labels("refused").inc()
             self.telemetry.event("shelf refused", why=str(error))
             return
         self._show(shelf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -206,13 +207,11 @@ async def _shadow(house: House, visit: Visit, served: Served, asked: _Asked) -> 
 
     That it cannot is counted, and nobody waits for it.
     """
-    rows = asked.rows
-    try:
-        found = await house.score(served, rows)
-        shared = _shared(visit, served, "shadow")
-        told = entries("shadow", asked.scoring, shared, rows, served.form.subject, found.answers)
-        await house.record(told)
-    except PlaitError:
-        house.telemetry.lost.labels(served.name, served.version).inc()
-        return
-    house.telemetry.rows.labels(served.name, served.version, "shadow").inc(len(rows))
+    rows, lost = asked.rows, house.telemetry.lost.labels(served.name, served.version)
+    with suppress(PlaitError, TimeoutError), lost.count_exceptions():
+        async with asyncio.timeout(house.settings.timeout_s):
+            found = await house.score(served, rows)
+            shared = _shared(visit, served, "shadow")
+            told = entries("shadow", asked.scoring, shared, rows, served.form.subject, found.answers)
+            await house.record(told)
+        house.telemetry.rows.labels(served.name, served.version, "shadow").inc(len(rows))
