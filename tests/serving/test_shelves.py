@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -102,6 +103,8 @@ def test_a_changed_shelf_is_taken_over_and_a_broken_one_refused(
         swapped(shelf, "loans", loans_model, "4")
         wait(lambda: answers() == "4")
         assert figure("taken") == 2
+        served = re.findall(r'plait_model_served\{.*version="(\d)"} (\S+)', client.get("/metrics").text)
+        assert sorted(served) == [("1", "0.0"), ("2", "0.0"), ("4", "1.0")]
     assert '"shelf refused"' in capsys.readouterr().err
 
 
@@ -199,6 +202,22 @@ def test_workers_share_a_port_and_their_figures(shelf: Path, tmp_path: Path) -> 
         figures = client.get("/metrics").text
         counted = [line for line in figures.splitlines() if line.startswith('plait_requests_total{route="/v1/predict"')]
         assert sum(float(line.rpartition(" ")[2]) for line in counted) == 20
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [each for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+        os.kill(int(workers[0]), signal.SIGKILL)
+
+        def served_by() -> list[str]:
+            told = httpx.get(f"{url}/metrics", timeout=20).text  # the client may hold a connection to who is gone
+            return re.findall(r'plait_model_served\{.*role="champion".*} (\S+)', told)
+
+        wait(lambda: served_by() == ["1.0"])
+        for _ in range(6):
+            try:
+                wait(lambda: served_by() == ["2.0"])
+                break
+            except AssertionError:
+                continue
+        assert served_by() == ["2.0"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 

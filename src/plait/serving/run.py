@@ -130,6 +130,8 @@ def _several(settings: Settings, listener: socket.socket) -> None:
     ConfigError
         If a worker cannot start.
     """
+    from prometheus_client.multiprocess import mark_process_dead
+
     from plait.serving.telemetry import MULTIPROCESS
 
     context, ending = get_context("spawn"), threading.Event()
@@ -155,6 +157,8 @@ def _several(settings: Settings, listener: socket.socket) -> None:
         unfit = False
         while not unfit and not ending.wait(AGAIN_S):
             unfit = any(each.exitcode == UNFIT for each in workers)
+            for dead in (each.pid for each in workers if not each.is_alive()):
+                mark_process_dead(dead, folder)  # type: ignore[no-untyped-call]
             workers = [each if each.is_alive() or unfit else started() for each in workers]
         passed_on(signal.SIGTERM, None)
         for each in workers:

@@ -72,6 +72,7 @@ class Telemetry:
         self._stream = stream
         FORMS.addHandler(SILENT)  # else Python writes its warnings among our lines; a program that has a log gets them
         self._own = CollectorRegistry()
+        self._shown: set[tuple[str, ...]] = set()
         own: dict[str, Any] = {"registry": self._own}
         self.requests = Counter("plait_requests", "Requests answered.", ("route", "status"), **own)
         self.seconds = Histogram("plait_request_seconds", "Seconds of a request.", ("route",), buckets=SECONDS, **own)
@@ -84,7 +85,10 @@ class Telemetry:
         self.queued = Gauge("plait_queued_rows", "Rows that wait for a model.", ("model", "version"), **live)
         self.aside = Gauge("plait_queued_aside", "Explanations and operations that wait or run.", **live)
         self.serving = Gauge(
-            "plait_model_served", "1 for what is served.", ("model", "version", "role", "digest"), **live
+            "plait_model_served",
+            "1 for what is served, 0 for what was.",
+            ("model", "version", "role", "digest"),
+            **live,
         )
 
     def answered(self, visit: Visit, status: int) -> None:
@@ -103,10 +107,14 @@ class Telemetry:
 
     def shows(self, shelf: Shelf) -> None:
         """Say what is served from now on."""
-        self.serving.clear()
-        for name, named in shelf.models.items():
-            for role, served, _ in named:
-                self.serving.labels(name, served.version, role, served.digest[:12]).set(1)
+        now = {
+            (name, each.version, role, each.digest[:12]) for name, of in shelf.models.items() for role, each, _ in of
+        }
+        for labels in self._shown - now:
+            self.serving.labels(*labels).set(0)  # several processes cannot take a figure back
+        for labels in now:
+            self.serving.labels(*labels).set(1)
+        self._shown |= now
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format, those of all processes of the service."""
