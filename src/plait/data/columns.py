@@ -5,38 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.contracts import Array
+from plait.data.dates import read_dates
 from plait.errors import DataError
 
 if TYPE_CHECKING:
     from plait.data.schema import Schema
 
-__all__ = ["FORMATS", "as_keys", "from_cells", "from_numpy", "moments", "numbers_of", "read_columns"]
+__all__ = ["as_keys", "from_cells", "from_numpy", "moments", "numbers_of", "read_columns"]
 
-FORMATS = (  # besides ISO 8601
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
-    "%d.%m.%Y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d-%b-%Y",
-    "%b-%Y",
-    "%b-%y",
-    "%d %b %Y",
-    "%b %d, %Y",
-    "%Y年%m月%d日",
-)
 _LONELY = (float, np.floating, Decimal, datetime, np.datetime64, np.timedelta64)  # of these, one may be unlike itself
 _NESTED = (str, list, dict, np.ndarray, tuple, bytes)
 
@@ -133,66 +115,10 @@ def moments(values: Array, present: npt.NDArray[np.bool_], name: str) -> npt.NDA
         out[present] = values[present].astype(np.int64) / 1e9
     elif kind == "O":
         texts = [str(cell).strip() for cell in values[present]]
-        out[present] = [moment.timestamp() for moment in _in_one_format(texts, name)]
+        out[present] = read_dates(texts, name).astype(np.int64) / 1e9
     else:
         raise DataError(f"time column {name!r} holds {values.dtype.name}, not dates or numbers")
     return out
-
-
-def _in_one_format(texts: list[str], name: str) -> list[datetime]:
-    """All texts by the one format that reads them all."""
-    known = dict.fromkeys(texts)
-    iso = {text: _iso(text) for text in known}
-    if all(iso.values()):
-        return [found for text in texts if (found := iso[text]) is not None]
-    read = {form: {text: _by(form, text) for text in known} for form in FORMATS}
-    fits = _the_format(
-        {form: [found[text] for text in known] for form, found in read.items()}, [*known], [*iso.values()], name
-    )
-    return [found for text in texts if (found := read[fits][text]) is not None]
-
-
-def _the_format(
-    read: dict[str, list[datetime | None]], texts: Sequence[str], iso: Sequence[datetime | None], name: str
-) -> str:
-    """The format under which every text was read (None: not read), all readings alike if there are several.
-
-    Raises
-    ------
-    DataError
-        If there is none, or two that differ.
-    """
-    some = {form: sum(moment is not None for moment in found) for form, found in read.items()}
-    likely = max(some, key=lambda form: some[form])
-    fits = [form for form, count in some.items() if count == len(texts)]
-    if not fits:
-        tried = read[likely] if some[likely] else iso
-        first = next(text for text, moment in zip(texts, tried, strict=True) if moment is None)
-        raise DataError(
-            f"time column {name!r}: {first[:40]!r} does not parse as a date; "
-            "use one format in all rows, best 2011-07-01 or 2011-07-01 12:30:00"
-        )
-    for one, other in combinations(fits, 2):
-        if read[one] != read[other]:
-            raise DataError(
-                f"time column {name!r}: {texts[0][:40]!r} may be day-month or month-day; write dates as 2011-07-01"
-            )
-    return fits[0]
-
-
-def _iso(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(f"{text}-01" if len(text) == 7 and text[4:5] == "-" else text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _by(form: str, text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, form).replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 def as_keys(values: Array, present: Array) -> Array:

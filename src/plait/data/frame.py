@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plait.contracts import Array, Column, Side
-from plait.data.columns import FORMATS, as_keys, from_numpy, numbers_of, read_columns
+from plait.data.columns import as_keys, from_numpy, moments, numbers_of, read_columns
 from plait.errors import DataError
 
 if TYPE_CHECKING:
@@ -152,8 +151,8 @@ def _from_objects(values: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     if not kinds & {bool, np.bool_} and all_are(int, float, np.integer, np.floating, Decimal):
         return numbers_of(values, present)
     if all_are(date, datetime, np.datetime64):
-        moments = pd.to_datetime(pd.Series(values), errors="coerce", utc=True).dt.tz_localize(None)
-        return _from_numpy(moments.to_numpy("datetime64[ns]"), None)
+        dates = pd.to_datetime(pd.Series(values), errors="coerce", utc=True).dt.tz_localize(None)
+        return _from_numpy(dates.to_numpy("datetime64[ns]"), None)
     if all_are(timedelta, np.timedelta64):
         return _from_numpy(pd.to_timedelta(pd.Series(values), errors="coerce").to_numpy("timedelta64[ns]"), None)
     return values, present
@@ -176,50 +175,7 @@ def seconds(series: Cells, name: str | None = None) -> npt.NDArray[np.float64]:
     """
     name = str(series.name) if name is None else name
     cells = column(series)
-    out = np.full(len(cells), np.nan)
-    if cells.values.dtype.kind == "f":
-        out[cells.present] = cells.values[cells.present]
-        return out
-    if cells.values.dtype.kind == "M":
-        moments = cells.values[cells.present]
-    elif cells.values.dtype.kind == "O":
-        told = [str(cell) for cell in cells.values[cells.present]]  # lists among them, for which numpy has no text
-        codes, texts = pd.factorize(np.array(told, object))
-        moments = _moments(texts, name)[codes]
-    else:
-        raise DataError(f"time column {name!r} holds {cells.values.dtype.name}, not dates or numbers")
-    out[cells.present] = moments.astype("datetime64[ns]").astype(np.int64) / 1e9
-    return out
-
-
-def _moments(texts: Array, name: str) -> Array:
-    """Parse distinct date texts with the one format that reads them all."""
-    if not len(texts):
-        return np.zeros(0, "datetime64[ns]")
-    bare = pd.Series([text.strip() for text in texts], dtype=object)
-
-    def parsed(form: str, rows: int) -> Cells:
-        return pd.to_datetime(bare.iloc[:rows], format=form, errors="coerce", utc=True)
-
-    iso = parsed("ISO8601", len(bare))
-    if iso.notna().all():
-        return iso.dt.tz_localize(None).to_numpy("datetime64[ns]")
-    some = {form: int(parsed(form, 50).notna().sum()) for form in FORMATS}
-    likely = max(some, key=lambda form: some[form])
-    full = {form: parsed(form, len(bare)) for form in FORMATS if some[form] == some[likely]}
-    fits = [form for form, moments in full.items() if moments.notna().all()]
-    if not fits:
-        first = texts[int((full[likely] if some[likely] else iso).isna().argmax())]
-        raise DataError(
-            f"time column {name!r}: {first[:40]!r} does not parse as a date; "
-            "use one format in all rows, best 2011-07-01 or 2011-07-01 12:30:00"
-        )
-    for one, other in combinations(fits, 2):
-        if not full[one].equals(full[other]):
-            raise DataError(
-                f"time column {name!r}: {texts[0][:40]!r} may be day-month or month-day; write dates as 2011-07-01"
-            )
-    return full[fits[0]].dt.tz_localize(None).to_numpy("datetime64[ns]")
+    return moments(cells.values, cells.present, name)
 
 
 def source_columns(
