@@ -124,6 +124,15 @@ def test_a_restart_changes_nothing_to_the_last_bit(events: list[tuple[Any, ...]]
     np.testing.assert_array_equal(np.array(got).reshape(-1), np.array(expected[cut:]).reshape(-1))
 
 
+def test_after_a_burst_windows_are_those_of_the_definition() -> None:
+    burst = [(float(i), "a", "xyz"[i % 3], i / 4) for i in range(100)]
+    calm = [(5000.0 + 300.0 * i, "a", "x", float(i)) for i in range(60)]
+    seen = Velocities(WINDOWS, 60.0)
+    got = np.array([seen.see(t, (card, shop), (amount,))[0] for t, card, shop, amount in burst + calm])
+    wanted, _ = by_definition(burst + calm, 60.0)
+    np.testing.assert_allclose(got, [list(row.values()) for row in wanted])
+
+
 def test_what_nobody_can_see_is_forgotten() -> None:
     seen = Velocities(WINDOWS, 60.0)
     most = 0

@@ -19,6 +19,7 @@ SCALE = 2.0**40
 FEW = 64  # entities below which none is cleared away
 FULL = 8  # events of an entity below which none is
 SHORT = 32  # events of an entity up to which it is quicker to look at them than to keep aggregates up
+SHARED = 1 << 16  # names of which one copy is shared among the events that have them
 NAN = math.nan
 
 
@@ -47,6 +48,7 @@ class Velocities:
         self.late = late
         self.keep = windows.longest + late
         self._books = tuple(_Book(entity, windows) for entity in windows.entities)
+        self._names: dict[str, str] = {}
 
     def __len__(self) -> int:
         """Entities of which something is known."""
@@ -70,6 +72,7 @@ class Velocities:
         self.watermark = max(self.watermark, time)
         late = time < self.watermark - self.late
         floor = self.watermark - self.keep
+        texts = self._shared(texts)
         found: list[float] = []
         for book in self._books:
             found += book.see(time, texts, numbers, floor, take=not late)
@@ -77,8 +80,15 @@ class Velocities:
 
     def restore(self, time: float, texts: Sequence[str | None], numbers: Sequence[float]) -> None:
         """Take in an event that was seen, and was not late, before a restart; in the order of arrival."""
+        texts = self._shared(texts)
         for book in self._books:
             book.see(time, texts, numbers, -math.inf, take=True)
+
+    def _shared(self, texts: Sequence[str | None]) -> list[str | None]:
+        """The same names, each as one object: they are held by the hundred thousand."""
+        if len(self._names) > SHARED:
+            self._names.clear()
+        return [text and self._names.setdefault(text, text) for text in texts]
 
 
 class _Recent:
@@ -291,7 +301,10 @@ class _Book:
             del names[:gone]
         for recent in track.recents:
             recent.first -= gone
-        track.full = max(FULL, 2 * len(track.times))
+        held = len(track.times)
+        if held <= SHORT // 2:
+            track.recents = ()
+        track.full = max(FULL, held + held // 4)
 
     def _sweep(self, floor: float) -> None:
         """Drop the entities of which nothing can be seen any more."""
