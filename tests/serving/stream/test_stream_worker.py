@@ -165,6 +165,64 @@ def test_dead_letters_that_were_mended_are_decided_once(asked: Asked, work: Work
     assert work(asked, origin=str(copy), rules=again).repeated == 1
 
 
+@pytest.mark.parametrize("how", ["cut", "moved", "replaced"])
+def test_a_file_that_is_followed_and_changes_is_told(
+    asked: Asked, payment_events: list[dict[str, Any]], tmp_path: Path, how: str
+) -> None:
+    source = tmp_path / "in.jsonl"
+    written(source, payment_events[:5])
+
+    def heard(tally: Tally, seconds: float) -> None:
+        if how == "cut":
+            source.write_text("")
+        elif tally.read:
+            source.rename(tmp_path / "old.jsonl")
+        if how == "replaced":
+            written(source, payment_events[5:10])
+
+    with opened(replace(asked, follow=True)) as worker, pytest.raises(DataError, match="another file"):
+        worker.run(lambda: False, heard)
+    assert len(told(tmp_path / "out.jsonl")) == 5
+
+
+class Clock:
+    """Time that passes by sleeping only."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_a_rate_is_kept_after_a_pause_and_does_not_hold_up_the_end(
+    asked: Asked, payment_events: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "in.jsonl", payment_events[:4])
+    clock = Clock()
+    monkeypatch.setattr("plait.serving.stream.worker.clock", clock)
+    moments: list[float] = []
+
+    def heard(tally: Tally, seconds: float) -> None:
+        moments.append(clock.now)
+        if len(moments) == 1:
+            clock.now += 1000.0  # nothing came for long
+
+    with opened(replace(asked, rules=replace(asked.rules, rate=0.1))) as worker:
+        tally = worker.run(lambda: len(moments) == 3 and clock.now > moments[2] + 1.0, heard)
+    assert tally.read == 3
+    assert moments == pytest.approx([0.0, 1010.0, 1020.0])
+    assert max(clock.slept) <= 0.2
+    assert clock.now < 1022.0
+
+
 def test_what_is_no_number_is_no_decision(
     asked: Asked, payment_events: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,10 +46,7 @@ class FileSource:
             return
         offset, size = position["offset"], os.fstat(self._file.fileno()).st_size
         if size < offset or self._digest(offset) != position["head"]:
-            raise DataError(
-                f"events {str(self._path)!r} is another file than the one that was read up to byte {offset:,}; "
-                "give that one, or the new one under another name"
-            )
+            raise self._another(offset)
         self._file.seek(offset)
 
     def read(self, most: int, wait: float) -> Read:
@@ -57,9 +54,27 @@ class FileSource:
         while True:
             events, offset = self._lines(most)
             ended = self._end is not None and offset >= self._end
+            if not events and not ended:
+                self._same(offset)
             if events or ended or (left := until - time.monotonic()) <= 0:
                 return Read(events, {"offset": offset, "head": self._digest(offset)}, ended)
             time.sleep(min(POLL, left))
+
+    def _same(self, offset: int) -> None:
+        """Refuse to wait for more of a file that was cut, moved or replaced meanwhile."""
+        mine = os.fstat(self._file.fileno())
+        try:
+            same = os.path.samestat(mine, os.stat(self._path))
+        except FileNotFoundError:
+            same = False
+        if not same or mine.st_size < offset:
+            raise self._another(offset)
+
+    def _another(self, offset: int) -> DataError:
+        return DataError(
+            f"events {str(self._path)!r} is another file than the one that was read up to byte {offset:,}, or was cut; "
+            "give that one, or the new one under another name"
+        )
 
     def _lines(self, most: int) -> tuple[list[Raw], int]:
         """Whole lines, and the offset behind them."""

@@ -168,6 +168,7 @@ class Worker:
             Told after every batch: the tally, and the seconds that the batch took.
         """
         began, ended, rate = clock.monotonic(), False, self._rules.rate
+        free = began
         most = self._rules.batch if rate is None else min(self._rules.batch, max(1, int(rate * WAIT)))
         while not ended and not stopped():
             read = self._doors.source.read(most, WAIT)
@@ -181,7 +182,9 @@ class Worker:
             self.tally.seconds = clock.monotonic() - began
             heard(self.tally, clock.perf_counter() - since if read.events else 0.0)
             if rate is not None:
-                clock.sleep(max(0.0, self.tally.read / rate - (clock.monotonic() - began)))
+                free = max(free, clock.monotonic()) + len(read.events) / rate
+                while (left := free - clock.monotonic()) > 0 and not stopped():
+                    clock.sleep(min(left, WAIT))
         if self._delivered:
             self._commit(Step(self._saved))
         return self.tally
