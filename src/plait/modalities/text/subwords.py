@@ -94,8 +94,9 @@ class Subwords:
         """Ids (int32) of each text's first pieces: at least one, at most `most`."""
         found: list[list[int]] = [[]] * len(texts)
         if len(self.model) and texts:
-            # a piece holds at most 16 characters: what lies behind cannot matter
-            found = self._processor.encode([text[: 16 * most] for text in texts], out_type=int, num_threads=1)
+            # one by one: a list starts a thread, which a single record waits for longer than for its pieces; a piece
+            # holds at most 16 characters: what lies behind cannot matter
+            found = [self._processor.encode(text[: 16 * most], out_type=int) for text in texts]
         rows = [ids[:most] or [UNKNOWN] for ids in found]
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
