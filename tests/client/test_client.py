@@ -281,7 +281,7 @@ def test_frames_of_polars_and_tables_of_arrow_are_rows() -> None:
         assert service.body["sides"]["links"][0] == first
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.lists(
         st.dictionaries(

@@ -41,7 +41,7 @@ class Held(NamedTuple):
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """A model with pictures behind keys and an audit."""
     folder = tmp_path_factory.mktemp("hostile")
-    rows = plait.samples.dossiers(n=60, seed=0)[
+    rows = plait.samples.dossiers(n=40, seed=0)[
         ["issued_at", "income", "term", "home", "letter", "statement", "default"]
     ]
     model = plait.Classifier(fusion="early", learner="linear", time="issued_at", n_jobs=1)

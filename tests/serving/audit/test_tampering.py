@@ -84,7 +84,7 @@ def test_a_clean_audit_is_sound(made: Made) -> None:
     assert str(whole).endswith("sound")
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_one_character_anywhere_is_found(made: Made, tmp_path: Path, data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(made.rows))
@@ -99,7 +99,7 @@ def test_one_character_anywhere_is_found(made: Made, tmp_path: Path, data: st.Da
     assert not sound(store, made)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_rows_that_move_vanish_or_appear_are_found(made: Made, tmp_path: Path, data: st.DataObject) -> None:
     numbers = [row[0] for row in made.rows]
