@@ -67,7 +67,7 @@ class Service:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     kept: list[float] = []
-    monkeypatch.setattr(trying.time, "sleep", kept.append)
+    monkeypatch.setattr("plait.client.trying.time.sleep", kept.append)
     return kept
 
 
@@ -298,6 +298,14 @@ def test_records_go_as_they_are(rows: list[dict[str, Any]]) -> None:
     service = Service(good())
     service.client().predict(finite)
     assert service.body["rows"] == finite
+
+
+def test_an_answer_that_cannot_be_unpacked_is_none(pauses: list[float]) -> None:
+    broken = Service(httpx.DecodingError("not in gzip format"), good())
+    assert len(broken.client().predict([{"income": 1}])) == 2
+    with pytest.raises(ServiceError, match="gzip"):
+        Service(httpx.DecodingError("not in gzip format")).client().models()
+    assert not Service(httpx.DecodingError("not in gzip format")).client().ready()
 
 
 def test_desks_feedback_models_and_schemas() -> None:

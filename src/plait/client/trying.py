@@ -68,7 +68,7 @@ def ask(
         answer: httpx.Response | None = None
         try:
             answer = client.request(method, path, **sent)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # also an answer that cannot be unpacked
             failed = _unreachable(client, request, error)
         except httpx.InvalidURL as error:
             raise ServiceError(f"{client.base_url}: {error}", status=None, code="bad_url", request=request) from None
