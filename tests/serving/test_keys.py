@@ -91,8 +91,10 @@ def test_a_key_ends_by_itself(keys: Keys) -> None:
     assert keys.check(token) is not None
     time.sleep(0.31)
     assert keys.check(token) is None
-    _, past = keys.create("past", ["predict"], expires=datetime(2020, 1, 1))
+    old, past = keys.create("past", ["predict"], expires=datetime(2020, 1, 1))
     assert keys.check(past) is None
+    with pytest.raises(ConfigError, match="has expired and cannot be rotated"):  # its new token would open nothing
+        keys.rotate(old.id)
 
 
 def test_a_rotated_key_has_two_tokens_for_a_while(store: Path) -> None:

@@ -236,12 +236,14 @@ class Keys:
         Raises
         ------
         ConfigError
-            If there is no such key, it is revoked, or the overlap is negative.
+            If there is no such key, it has ended, or the overlap is negative.
         """
         if not (math.isfinite(overlap_s) and overlap_s >= 0):
             raise ConfigError(f"overlap {overlap_s:g} s is out of range; give 0 or more seconds")
-        if self[id].revoked:
-            raise ConfigError(f"key {id} is revoked and cannot be rotated; create another")
+        key = self[id]
+        if key.revoked or key.expired:
+            ended = "is revoked" if key.revoked else "has expired"
+            raise ConfigError(f"key {id} {ended} and cannot be rotated; create another")
         now = datetime.now(UTC)
         until = moment(now + timedelta(seconds=overlap_s))
         with said(self._engine), writing(self._engine) as connection:
