@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -300,6 +302,18 @@ def test_files_that_are_not_what_they_were_are_refused(
     (tmp_path / "foreign").write_text("no database" * 100)
     with pytest.raises(DataError, match="not the state"):
         work(asked, state=str(tmp_path / "foreign"))
+
+
+def test_a_database_of_others_is_left_as_it_is(asked: Asked, work: Work, tmp_path: Path) -> None:
+    path = tmp_path / "others.db"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE theirs (cell)")
+    before = path.read_bytes()
+    written(tmp_path / "in.jsonl", [])
+    with pytest.raises(DataError, match="not the state"):
+        work(asked, state=str(path))
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.glob("others.db*")] == ["others.db"]
 
 
 @pytest.mark.parametrize(

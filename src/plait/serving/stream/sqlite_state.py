@@ -35,11 +35,11 @@ class SqliteState:
         self._path = address.path
         self._base = sqlite3.connect(address.path, isolation_level=None, timeout=2.0)
         with self._refusing():
-            self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.execute("BEGIN IMMEDIATE")
             self._made()
             self._base.execute("COMMIT")
+            self._base.execute("PRAGMA journal_mode=WAL")  # of no database of others, which it would change
 
     def own(self) -> None:
         with self._refusing():
@@ -57,7 +57,6 @@ class SqliteState:
                 f"the state {str(self._path)!r} is in use by another worker, or cannot be written ({error})"
             ) from None
         except sqlite3.DatabaseError:
-            self._base.close()
             raise self._foreign() from None
 
     def _made(self) -> None:
@@ -71,6 +70,7 @@ class SqliteState:
         self._base.execute(f"PRAGMA application_id={MARK}")
 
     def _foreign(self) -> DataError:
+        self._base.close()
         return DataError(f"{str(self._path)!r} is not the state of a stream; give another path")
 
     @property
