@@ -23,6 +23,7 @@ from plait.serving.app import create_app
 from plait.serving.cells import UnfitError, check_of, is_signal
 from plait.serving.rows import Rows
 from plait.serving.settings import Settings
+from plait.serving.stream.scoring import Scored, Scorer
 
 
 def png(value: int) -> bytes:
@@ -125,6 +126,16 @@ def test_nothing_decoded_is_kept_on_disk(client: TestClient, tmp_path: Path, mon
     monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "cache"))
     row = {"scan": {"base64": base64.b64encode(png(77)).decode()}}
     assert client.post("/v1/predict", json={"rows": [row], "explain": "sources"}).status_code == 200
+    assert not [each for each in tmp_path.rglob("*") if each.is_file()]
+
+
+def test_nothing_decoded_of_events_is_kept_on_disk_either(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAIT_CACHE", str(tmp_path / "cache"))
+    (said,) = Scorer(plait.load(pictures)).score([{"scan": {"base64": base64.b64encode(png(78)).decode()}}])
+    assert isinstance(said, Scored)
+    assert "faults" not in said.told
     assert not [each for each in tmp_path.rglob("*") if each.is_file()]
 
 
