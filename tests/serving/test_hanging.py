@@ -59,9 +59,8 @@ def test_a_calculation_that_hangs_is_told_and_ends_no_other_way(
         gate.clear()
         late = client.post("/v1/predict", json=ROW)
         assert (late.status_code, late.json()["error"]["code"]) == (504, "took_too_long")
-        ready = client.get("/readyz")
-        assert ready.status_code == 503
-        assert "does not end" in ready.json()["error"]["message"]
+        until(lambda: client.get("/readyz").status_code == 503)
+        assert "does not end" in client.get("/readyz").json()["error"]["message"]
         refused = client.post("/v1/predict", json=ROW)  # at once: nobody waits behind it
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
@@ -125,6 +124,26 @@ def test_a_shadow_that_fails_or_hangs_costs_nobody_an_answer(
     said = capsys.readouterr().err
     assert '"event": "failed", "error": "KeyError at' in said
     assert "Some Street" not in said
+
+
+def test_explanations_that_nobody_waits_for_are_not_made(loans_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(Settings(loans_model, timeout_s=0.5))
+    with TestClient(app) as client:
+        many = {"rows": ROW["rows"] * 18, "depth": "sources"}
+        told = client.post("/v1/explain", json=many).json()["explanations"]
+        assert [each["row"] for each in told] == list(range(18))
+        estimator, calls = app.state.house.shelf.named(None).champion.estimator, []
+        whole = estimator.explain
+
+        def slow(*given: Any, **more: Any) -> Any:
+            calls.append(given)
+            time.sleep(0.2)
+            return whole(*given, **more)
+
+        monkeypatch.setattr(estimator, "explain", slow)
+        assert client.post("/v1/explain", json={"rows": ROW["rows"] * 50, "depth": "cells"}).status_code == 504
+        until(lambda: app.state.house.aside.held == 0)
+        assert len(calls) < 6
 
 
 HUNG = """

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from plait.contracts import Json
@@ -34,6 +35,7 @@ DEPTHS: Final = ("sources", "columns", "cells")
 LANGUAGES: Final = ("en", "zh")
 FEW: Final = 64  # rows that are read at once, without a thread
 EXPLAINED: Final = 100  # rows of a request that are explained
+TOGETHER: Final = 16  # of them at once; in their cells one by one: a second each, where files are among them
 
 
 @dataclass(frozen=True)
@@ -177,20 +179,26 @@ def _explainable(asked: _Asked, rows: int) -> None:
 
 
 async def _explained(house: House, asked: _Asked, depths: tuple[str, ...], language: str) -> list[Json]:
-    """Explanations in words and numbers, one a row."""
-    served, rows = asked.served, asked.rows
+    """Explanations in words and numbers, one a row; no more of them are made once nobody waits."""
+    served, rows, gone = asked.served, asked.rows, Event()
+    step = 1 if "cells" in depths else TOGETHER
+    sides = {**served.sides, **rows.sides}
 
     def work() -> list[Json]:
+        found: list[Json] = []
         with keeping_nothing():
-            sides = {**served.sides, **rows.sides}
-            found: list[Json] = served.estimator.explain(rows.frame(), sides=sides, depths=depths).to_json(language)[
-                "rows"
-            ]
+            for begin in range(0, len(rows), step):
+                if gone.is_set():
+                    break
+                frame = rows.take(begin, min(begin + step, len(rows))).frame()
+                made = served.estimator.explain(frame, sides=sides, depths=depths).to_json(language)["rows"]
+                found += [{**each, "row": begin + each["row"]} for each in made]
         return found
 
     try:
         return await house.aside.call(work)
     finally:
+        gone.set()
         house.telemetry.aside.set(house.aside.held)
 
 
