@@ -43,7 +43,7 @@ def serve(
     ] = 1.0,
     max_bytes: Annotated[int, typer.Option(metavar="N", help="The largest request in bytes.")] = 8_388_608,
     max_rows: Annotated[int, typer.Option(metavar="N", help="The largest request in rows.")] = 10_000,
-    batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows that are scored together at most.")] = 256,
+    batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows that are scored together at most.")] = 512,
     batch_ms: Annotated[
         float, typer.Option(metavar="MS", help="How long queued rows wait for more; a request never waits alone.")
     ] = 2.0,

@@ -105,7 +105,7 @@ class Settings:
     body_s: float = 15.0
     max_bytes: int = 8 << 20
     max_rows: int = 10_000
-    batch_rows: int = 256
+    batch_rows: int = 512
     batch_ms: float = 2.0
     queue_rows: int = 20_000
     listening: Listening = Listening()
