@@ -39,7 +39,7 @@ from plait.data.fingerprint import fingerprint
 from plait.data.frame import groups_of, read_columns, source_columns, times_of
 from plait.data.schema import Schema
 from plait.data.stream import Stream
-from plait.errors import ArtifactError, ConfigError, DataError, SchemaError, unknown
+from plait.errors import ArtifactError, ConfigError, DataError, PlaitError, SchemaError, unknown
 from plait.evidence import Evidence, Fitted, View
 from plait.media.decode import running
 from plait.pretraining import Base
@@ -387,7 +387,9 @@ class Model:
             if "conformal" in state.parts:
                 model.conformal = restored(state.parts["conformal"])
             estimator = dict(manifest["estimator"])
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except PlaitError:
+            raise
+        except (AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
             raise ArtifactError(f"{path} is not a complete plait model: {type(error).__name__} {error}") from None
         return model, estimator
 

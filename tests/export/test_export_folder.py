@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import plait
 from plait.artifact import read, write
 from plait.cli import app
 from plait.edge import load
-from plait.edge.graphs import Trees
+from plait.edge.graphs import Runner, Trees
 from plait.errors import ArtifactError, ConfigError
 from plait.export import build, export, plan
 from plait.export.runtime import files
@@ -159,6 +160,23 @@ def test_what_cannot_be_read(exported: Path, model: plait.Classifier, tmp_path: 
         plait.load(exported)
 
 
+@pytest.mark.parametrize("array", [np.zeros(0), np.ones((3, 3))])
+def test_arrays_that_do_not_belong_together(exported: Path, tmp_path: Path, array: Any) -> None:
+    manifest, state = read(exported)
+    rooms = state.parts["rooms"]
+    table = replace(rooms.parts["table"], arrays={**rooms.parts["table"].arrays, "counts.0": array})
+    forged = replace(state, parts={**state.parts, "rooms": replace(rooms, parts={**rooms.parts, "table": table})})
+    write(tmp_path / "forged", forged, {name: manifest[name] for name in ("schema", "edge")})
+    with pytest.raises(ArtifactError, match="not a complete exported model"):
+        load(tmp_path / "forged")
+
+
+def test_a_graph_that_is_none_is_refused_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ArtifactError, match="cannot read the graph"):
+        Runner().session(np.zeros(64, np.uint8))
+    assert capfd.readouterr().err == ""
+
+
 def test_made_rows_serve_where_there_are_no_real_ones(model: plait.Classifier, tmp_path: Path) -> None:
     made = export(model, tmp_path / "made")
     assert made.parity.count == 200
@@ -196,7 +214,9 @@ def test_what_the_command_refuses(arguments: list[str], said: str) -> None:
 
 
 @pytest.mark.slow
-def test_weights_of_networks_in_eight_bits(loans: pd.DataFrame, tmp_path: Path) -> None:
+def test_weights_of_networks_in_eight_bits(
+    loans: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     columns = ["income", "amount", "letter"]
     options = {"attention": {"epochs": 1, "width": 32, "holdout": 0.0}}
     network = plait.Classifier(fusion="attention", options=options, random_state=0, n_jobs=1)
@@ -207,6 +227,7 @@ def test_weights_of_networks_in_eight_bits(loans: pd.DataFrame, tmp_path: Path) 
     assert small.rounded is not None
     assert 0 < small.rounded < 0.1
     assert small.size < whole.size
+    assert not caplog.records
     rows = records(loans.head(5).assign(issued_at=None))
     answers = [list(answer["probabilities"].values()) for answer in load(tmp_path / "small").predict(rows)]
     assert np.allclose(answers, network.predict_proba(loans.head(5)), atol=0.1)

@@ -42,15 +42,18 @@ class Runner:
         """
         try:
             import onnxruntime
+            from onnxruntime.capi import onnxruntime_pybind11_state as raised
         except ImportError:
             raise MissingExtraError("exported models need ONNX Runtime: pip install onnxruntime") from None
+        own = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.InvalidProtobuf, raised.NotImplemented)
+        refusals = (*own, raised.RuntimeException, RuntimeError, ValueError)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what it says of an error stands in the error
         try:
             return onnxruntime.InferenceSession(data.tobytes(), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:  # what ONNX Runtime raises derives from one of them
+        except refusals as error:
             raise ArtifactError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot read the graph: {' '.join(str(error).split())[:200]}"
             ) from None

@@ -19,7 +19,7 @@ from plait.data.schema import Schema
 from plait.edge.fitted import learner_of, restored
 from plait.edge.graphs import Runner
 from plait.edge.rows import Records, columns_of, told
-from plait.errors import ArtifactError
+from plait.errors import ArtifactError, PlaitError
 from plait.evidence import Fitted, View
 
 __all__ = ["FORMAT_VERSION", "Model", "load"]
@@ -49,7 +49,9 @@ def load(path: str | os.PathLike[str], *, threads: int = 1, folder: str | None =
     manifest, state = artifact.read(path)
     try:
         return Model.restored(manifest, state, Runner(threads), folder)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except PlaitError:
+        raise
+    except (AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a complete exported model: {type(error).__name__} {error}") from None
 
 

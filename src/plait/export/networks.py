@@ -120,9 +120,13 @@ def _traced(network: Network, inputs: Mapping[str, Batch]) -> Array:
 def _int8(data: Array) -> Array:
     """The graph with the weights of its matrix products in eight bits, with a scale each."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with TemporaryDirectory(prefix="plait-export-") as folder:
-        whole, rounded = Path(folder) / "whole.onnx", Path(folder) / "rounded.onnx"
+        whole, ready, rounded = (Path(folder) / f"{name}.onnx" for name in ("whole", "ready", "rounded"))
         data.tofile(whole)
-        quantize_dynamic(whole, rounded, op_types_to_quantize=["MatMul", "LSTM"], weight_type=QuantType.QInt8)
+        quant_pre_process(
+            whole, ready, skip_optimization=True, skip_symbolic_shape=True
+        )  # else it is asked for, loudly
+        quantize_dynamic(ready, rounded, op_types_to_quantize=["MatMul", "LSTM"], weight_type=QuantType.QInt8)
         return np.fromfile(rounded, np.uint8)
