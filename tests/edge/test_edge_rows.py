@@ -119,5 +119,7 @@ def test_what_is_told() -> None:
     assert told(Prediction("quantiles", np.array([[1.0, 2.0]]), levels=(0.1, 0.9))) == [
         {"quantiles": {"0.1": 1.0, "0.9": 2.0}}
     ]
+    twelfths = Prediction("quantiles", np.array([[1.0]]), levels=(1 / 12,))
+    assert told(twelfths) == [{"quantiles": {"0.0833333": 1.0}}]
     both = Prediction("several", np.zeros((1, 2)), parts={"y": Prediction("value", np.array([3.0]))})
-    assert told(both) == [{"y": {"value": 3.0}}]
+    assert told(both) == [{"targets": {"y": {"value": 3.0}}}]

@@ -100,13 +100,14 @@ def _with_gaps(values: Array, present: Array) -> Array:
 
 def told(prediction: Prediction) -> list[dict[str, Json]]:
     """A record a row: ``label`` and ``probabilities`` of classes and grades, ``labels`` and ``probabilities`` of labels
-    that do not exclude each other, ``quantiles``, ``value``; of several targets one such record each."""
+    that do not exclude each other, ``quantiles``, ``value``; of several targets ``targets``, one such record each."""
     if prediction.parts:
         parts = {name: told(replace(part, faults=())) for name, part in prediction.parts.items()}
-        return [{name: part[row] for name, part in parts.items()} for row in range(len(prediction))]
+        return [{"targets": {name: part[row] for name, part in parts.items()}} for row in range(len(prediction))]
     values = prediction.values
     if prediction.kind == "quantiles":
-        return [{"quantiles": dict(zip(map(str, prediction.levels), row, strict=True))} for row in values.tolist()]
+        levels = [f"{level:g}" for level in prediction.levels]
+        return [{"quantiles": dict(zip(levels, row, strict=True))} for row in values.tolist()]
     if prediction.classes is None:
         return [{"value": value} for value in values.tolist()]
     classes = prediction.classes.tolist()
