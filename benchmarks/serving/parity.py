@@ -26,6 +26,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "late": {"options": SMALL},
     "average": {"options": SMALL},
     "hybrid": {"options": SMALL},
+    "auto": {"options": {**SMALL, "attention": NETWORK}},
     "attention": {"options": {"attention": NETWORK}},
     "bottleneck": {"options": {"bottleneck": NETWORK}},
     "parallel": {"options": {"parallel": NETWORK}},
