@@ -45,8 +45,13 @@ def check_file(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, private: bool = False) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes the place of `path` only if the block succeeds.
+
+    Parameters
+    ----------
+    private
+        Nobody but its owner may read it.
 
     Raises
     ------
@@ -65,9 +70,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield beside
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        beside.chmod(0o666 & ~mask)  # mkstemp made it private
+        if not private:  # which mkstemp made it
+            mask = os.umask(0)
+            os.umask(mask)
+            beside.chmod(0o666 & ~mask)
         beside.replace(path)
     except OSError as error:
         raise DataError(f"cannot write {str(path)!r}: {error.strerror or error}") from None

@@ -148,7 +148,7 @@ def _last_before(connection: Connection, before: datetime) -> Head:
 
 def _write(path: Path, start: Head, rows: Iterator[Any]) -> str:
     """Write an archive whole or not at all, synced to the disk: its SHA-256."""
-    with replacing(path) as beside:
+    with replacing(path, private=True) as beside:
         with beside.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
             file.write(canonical({"format": FORMAT, "after": start.seq, "link": start.link}).encode() + b"\n")
             for row in rows:
@@ -156,7 +156,6 @@ def _write(path: Path, start: Head, rows: Iterator[Any]) -> str:
                 file.write(f'{{"fields":{row.fields},{told}}}\n'.encode())
         with beside.open("rb") as written:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
-    path.chmod(0o600)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the name is on the disk, too, before what it names is deleted
