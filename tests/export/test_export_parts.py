@@ -18,6 +18,8 @@ from plait.training.neural import NeuralFusion
 PAIR = ("table", "text")
 NETWORKS = [n for n in registry.names("fusions") if issubclass(registry.get("fusions", n), NeuralFusion)]
 OTHERS = [name for name in registry.names("fusions") if name not in (*NETWORKS, "early")]
+DEAR = {"audio", "image", "mesh", "video"}  # half a second and more each
+KINDS = [pytest.param(n, marks=[pytest.mark.slow] if n in DEAR else []) for n in registry.names("modalities")]
 TINY = {"epochs": 1, "width": 16, "holdout": 0.0}
 
 
@@ -27,7 +29,7 @@ def test_learners(learner: str) -> None:
     assert largest_difference(model, cells) <= TOLERANCE
 
 
-@pytest.mark.parametrize("modality", registry.names("modalities"))
+@pytest.mark.parametrize("modality", KINDS)
 def test_networks_over_every_kind_of_cell(modality: str) -> None:
     model, cells = fitted(dict.fromkeys(("table", modality)), "attention", TINY, rows=24)
     assert largest_difference(model, cells) <= TOLERANCE
