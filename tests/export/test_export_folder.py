@@ -116,6 +116,10 @@ def test_the_package_runs_without_the_libraries_of_learning(
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "target")
         names = archive.namelist()
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    assert 'Requires-Dist: pillow>=10; extra == "image"' in metadata
+    assert 'Requires-Dist: av>=12; extra == "audio"' in metadata
+    assert 'extra == "table"' not in metadata
     assert "plait_edge/__init__.py" in names
     assert not [name for name in names if name.startswith(("plait/", "plait_edge/training", "plait_edge/cli"))]
     rows = records(loans.head(3))

@@ -18,10 +18,11 @@ from plait.data.files import made_folder, replacing
 __all__ = ["build", "files"]
 
 OURS, THEIRS = "plait", "plait_edge"
+EDGE = f"{OURS}.edge"
 KINDS = ("modalities", "heads", "calibrators", "learners")  # parts of which an exported model may hold any
 HEAVY = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "lightgbm", "matplotlib", "ray"}
 NEEDS = ("numpy>=2.0", "onnxruntime>=1.20", "safetensors>=0.4")
-EXTRAS = {"pictures": ("pillow>=10",), "media": ("av>=12", "pillow>=10"), "subwords": ("sentencepiece>=0.2",)}
+DECODERS = {"PIL": "pillow>=10", "av": "av>=12", "sentencepiece": "sentencepiece>=0.2", "trimesh": "trimesh>=4.5"}
 MOMENT = (1980, 1, 1, 0, 0, 0)  # a fixed date: the same files make the same wheel
 IMPORTS = re.compile(rf"^(\s*(?:from|import) ){OURS}(?=[. ])", re.MULTILINE)
 PLACES = re.compile(rf'"{OURS}(?=\.[a-z_.0-9]+:)')  # of parts, in the registry
@@ -33,8 +34,8 @@ def build(folder: str | os.PathLike[str]) -> Path:
     Returns
     -------
     Path
-        Of the wheel; `pip install` takes it. It needs numpy, ONNX Runtime and safetensors; its extras ``pictures``,
-        ``media`` and ``subwords`` read pictures, sound and film, and the subwords of networks over text.
+        Of the wheel; `pip install` takes it. It needs numpy, ONNX Runtime and safetensors; what decodes the cells of
+        a room is an extra of the room's name (``image``, ``audio``).
 
     Raises
     ------
@@ -59,9 +60,19 @@ def build(folder: str | os.PathLike[str]) -> Path:
 
 def files() -> dict[str, str]:
     """What the package holds, by path: what `plait.edge` imports, and every part that an exported model may hold."""
+    parts = [_module(kind, name) for kind in KINDS for name in registry.KINDS[kind]]
+    found = {_file(name).relative_to(_root()).as_posix(): _moved(_file(name)) for name in _reached(EDGE, *parts)}
+    return {"__init__.py": _moved(_file(EDGE)), **found}
+
+
+def _module(kind: str, name: str) -> str:
+    return registry.target(kind, name).partition(":")[0]
+
+
+def _reached(*modules: str) -> list[str]:
+    """Our modules that these need where there is no library of learning, themselves among them, in order."""
     chosen: set[str] = set()
-    waiting = [f"{OURS}.edge"]
-    waiting += [registry.target(kind, name).partition(":")[0] for kind in KINDS for name in registry.KINDS[kind]]
+    waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module in chosen:
@@ -71,8 +82,18 @@ def files() -> dict[str, str]:
         waiting += [] if parent == OURS else [parent]
         waiting += _imported(module, inside=False)
         waiting += [late for late in _imported(module, inside=True) if _light(late)]
-    found = {_file(module).relative_to(_root()).as_posix(): _moved(_file(module)) for module in sorted(chosen)}
-    return {"__init__.py": _moved(_file(f"{OURS}.edge")), **found}
+    return sorted(chosen)
+
+
+def _extras() -> dict[str, list[str]]:
+    """What each room decodes its cells with, by the room's name."""
+    found = {}
+    for name in sorted(registry.KINDS["modalities"]):
+        modules = _reached(_module("modalities", name))
+        named = (one for module in modules for late in (False, True) for one in _names(module, inside=late))
+        if used := {one.partition(".")[0] for one in named} & set(DECODERS):
+            found[name] = sorted(DECODERS[one] for one in used)
+    return found
 
 
 def _root() -> Path:
@@ -138,7 +159,7 @@ def _metadata(version: str) -> str:
         "Requires-Python: >=3.11",
         *(f"Requires-Dist: {need}" for need in NEEDS),
     ]
-    for extra, needs in EXTRAS.items():
+    for extra, needs in _extras().items():
         lines += [f"Provides-Extra: {extra}", *(f'Requires-Dist: {need}; extra == "{extra}"' for need in needs)]
     return "\n".join([*lines, ""])
 

@@ -12,7 +12,7 @@ from torch import nn
 from plait.contracts import Tokens
 from plait.layers.forms import Film, Form
 from plait.layers.pictures import PixelConv
-from plait.layers.reading import Reading
+from plait.layers.reading import Reading, traced
 from plait.layers.seeded import uniform
 from plait.layers.sound import MelConvTokens
 from plait.layers.transformer import Block
@@ -81,7 +81,7 @@ class _Film(Reading):
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]
         shown = tensors["frames"], tensors["track"], tensors["numbers"]
-        if torch.jit.is_tracing():  # an exported graph reads all rows: it has no shapes that hang on what is there
+        if traced():  # an exported graph reads all rows: it has no shapes that hang on what is there
             values_BTD = self._watched(*shown)
         else:  # absent rows cost nothing, and leave no trace in what a norm learns of the others
             values_BTD = self.place.new_zeros(present_B.shape[0], self.frames + 1, self.place.shape[1])
@@ -131,7 +131,7 @@ class _Film(Reading):
     def _heard(self, tensors: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens of the sound tracks that there are."""
         audible_B = tensors["sound.present"] & tensors["present"]
-        if torch.jit.is_tracing():
+        if traced():
             heard = self.hear({k: tensors[f"sound.{k}"] for k in ("samples", "lengths", "present")})
             return heard.values_BTD, heard.mask_BT & audible_B[:, None]
         values_BTD = self.place.new_zeros(audible_B.shape[0], HEARD, self.place.shape[1])

@@ -12,7 +12,7 @@ from plait.contracts import Batch, Encoder, Tokens
 from plait.errors import PlaitError
 from plait.layers.forms import Form, Items, picked
 from plait.layers.pooling import AttentionPooling
-from plait.layers.reading import Reading
+from plait.layers.reading import Reading, traced
 
 __all__ = ["ItemTokens"]
 
@@ -84,7 +84,7 @@ class ItemTokens(Reading):
         row, place, there = tensors["row"], tensors["place"], tensors["there"]
         rows, width = tensors["present"].shape[0], vectors_ID.shape[1]
         slots = self.position.shape[0]  # an exported graph has no shape that hangs on what cells hold
-        if not torch.jit.is_tracing():
+        if not traced():
             slots = int(place.max()) // self.each + 1 if len(place) else 1
         values_BSD = vectors_ID.new_zeros(rows, slots * self.each, width)
         mask_BS = there.new_zeros(rows, slots * self.each)

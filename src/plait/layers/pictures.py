@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from plait.contracts import Tokens
 from plait.layers.forms import Form, Whole
-from plait.layers.reading import Reading
+from plait.layers.reading import Reading, traced
 from plait.layers.seeded import uniform
 from plait.layers.transformer import Block
 
@@ -68,7 +68,7 @@ class _Pixels(Reading):
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         present_B = tensors["present"]
         mask_BT = present_B[:, None].expand(-1, len(self.places))
-        if torch.jit.is_tracing():  # an exported graph reads all rows: it has no shapes that hang on what is there
+        if traced():  # an exported graph reads all rows: it has no shapes that hang on what is there
             return Tokens(self.tokens(self._scaled(tensors["pixels"])) + self.places, mask_BT)
         # Rows without a picture cost nothing, and leave no trace in what a norm learns of the others.
         x_RCHW = self._scaled(tensors["pixels"][present_B])
@@ -232,7 +232,7 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential
 
 def _pooled(x_RCHW: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """Means over a grid of parts."""
-    if not torch.jit.is_tracing():
+    if not traced():
         return F.adaptive_avg_pool2d(x_RCHW, grid)
     down_GH, along_GW = (_shares(int(side), parts) for side, parts in zip(x_RCHW.shape[2:], grid, strict=True))
     return down_GH @ x_RCHW @ along_GW.T  # the same; ONNX pools by one size only

@@ -10,7 +10,7 @@ from torch import nn
 from plait.contracts import Batch
 from plait.layers.forms import Form
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "traced"]
 
 
 class Reading(nn.Module):
@@ -23,3 +23,8 @@ class Reading(nn.Module):
     def collate(self, inputs: Batch) -> dict[str, torch.Tensor]:
         """Arrays of one mini-batch as the form makes them."""
         return {name: torch.from_numpy(array) for name, array in self.form(inputs).items()}
+
+
+def traced() -> bool:
+    """Whether a graph is being traced for export: it must not hang on the rows that it is traced with."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for it

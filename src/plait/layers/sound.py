@@ -11,7 +11,7 @@ from torch import nn
 from plait.contracts import Tokens
 from plait.layers.forms import Form, Sounds
 from plait.layers.mel import hann, mel_bank
-from plait.layers.reading import Reading
+from plait.layers.reading import Reading, traced
 from plait.layers.seeded import uniform
 
 __all__ = ["LogMel", "MelConvTokens", "MelGRUTokens"]
@@ -97,7 +97,7 @@ class LogMel(nn.Module):
 
     def _frames(self, x_BT: torch.Tensor) -> torch.Tensor:
         """Overlapping frames ``B x F x S``."""
-        if not torch.jit.is_tracing():
+        if not traced():
             return x_BT.unfold(1, self.size, self.hop)
         first_F = (
             torch.arange((x_BT.shape[1] - self.size) // self.hop + 1) * self.hop
@@ -106,8 +106,9 @@ class LogMel(nn.Module):
 
     def _power(self, frames_BFS: torch.Tensor) -> torch.Tensor:
         """Power spectra ``B x F x K``."""
-        if not torch.jit.is_tracing():
-            return torch.fft.rfft(frames_BFS).abs().square()
+        if not traced():
+            power_BFK: torch.Tensor = torch.fft.rfft(frames_BFS).abs().square()
+            return power_BFK
         angle_SK = -2j * torch.pi * torch.arange(self.size)[:, None] * torch.arange(self.size // 2 + 1) / self.size
         wave_SK = angle_SK.to(torch.complex128).exp()  # ONNX has no complex numbers; float64 is as exact as an FFT
         real_BFK, imaginary_BFK = frames_BFS.double() @ wave_SK.real, frames_BFS.double() @ wave_SK.imag
@@ -213,7 +214,7 @@ class MelConvTokens(Reading):
 
     def forward(self, tensors: Mapping[str, torch.Tensor]) -> Tokens:
         samples_BT, lengths_B = tensors["samples"], tensors["lengths"]
-        if torch.jit.is_tracing():
+        if traced():
             return self._tokens(samples_BT, lengths_B)
         # Outside training a few rows at a time: spectra of hundreds of long sounds would fill the memory.
         rows = len(samples_BT) if self.training else max(1, AT_ONCE * self.mel.rate // samples_BT.shape[1])

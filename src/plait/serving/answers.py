@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plait.contracts import Array, Json, Prediction, Side
+from plait.contracts import Json, Prediction, Side
+from plait.edge.rows import told
 from plait.estimators import Classifier, MultiTask
 from plait.media.decode import keeping_nothing
-from plait.metrics.kinds import middle_grade
 from plait.serving.audit import Entry
 from plait.serving.batching import Scored
 
@@ -38,32 +38,12 @@ def scored(estimator: Classifier | Regressor | MultiTask, frame: pd.DataFrame, s
     """
     with keeping_nothing():
         prediction = estimator.prediction(frame, sides=sides)
-        answers = _told(prediction)
+        answers = told(prediction)
         if not isinstance(estimator, MultiTask) and estimator.model_.conformal is not None:
             for answer, promised in zip(answers, _promised(estimator, frame, prediction, sides), strict=True):
                 answer |= promised
     faults = [{"row": each.row, "column": each.column, "reason": each.reason} for each in prediction.faults]
     return Scored(answers, faults)
-
-
-def _told(prediction: Prediction) -> list[dict[str, Any]]:
-    if prediction.parts:
-        parts = {name: _told(part) for name, part in prediction.parts.items()}
-        return [{"targets": {name: told[row] for name, told in parts.items()}} for row in range(len(prediction))]
-    values: list[Any] = prediction.values.tolist()
-    if prediction.kind == "quantiles":
-        names = [f"{level:g}" for level in prediction.levels]
-        return [{"quantiles": dict(zip(names, row, strict=True))} for row in values]
-    if prediction.classes is None:
-        return [{"value": value} for value in values]
-    classes: list[Any] = prediction.classes.tolist()
-    names = [str(each) for each in classes]
-    probabilities = [dict(zip(names, row, strict=True)) for row in values]
-    if prediction.kind == "labels":
-        chosen: list[Any] = [[c for c, p in zip(classes, row, strict=True) if p > 0.5] for row in values]
-        return [{"labels": c, "probabilities": p} for c, p in zip(chosen, probabilities, strict=True)]
-    best: Array = middle_grade(prediction.values) if prediction.kind == "grade" else prediction.values.argmax(axis=1)
-    return [{"label": classes[i], "probabilities": p} for i, p in zip(best.tolist(), probabilities, strict=True)]
 
 
 def _promised(
@@ -82,17 +62,17 @@ def flat(answer: Mapping[str, Json], within: str = "") -> dict[str, Json]:
     short = {"probabilities": "probability", "quantiles": "quantile", "targets": ""}
     found: dict[str, Json] = {}
     for name, value in answer.items():
-        told = "_".join(filter(None, (within, short.get(name, name))))
-        found |= flat(value, told) if isinstance(value, dict) else {told: value}
+        place = "_".join(filter(None, (within, short.get(name, name))))
+        found |= flat(value, place) if isinstance(value, dict) else {place: value}
     return found
 
 
 def subjects(rows: Rows, names: Sequence[str]) -> list[str | None]:
     """Whom each row is about, so that the audit can be asked and redacted by it: its identifiers as text."""
     found: list[str | None] = []
-    for told in rows.records(names):
-        cells = list(told.values())
-        text = (str(cells[0]) if len(cells) == 1 else json.dumps(told, ensure_ascii=False)) if cells else ""
+    for record in rows.records(names):
+        cells = list(record.values())
+        text = (str(cells[0]) if len(cells) == 1 else json.dumps(record, ensure_ascii=False)) if cells else ""
         found.append((text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()) or None)
     return found
 
