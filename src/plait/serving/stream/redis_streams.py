@@ -19,6 +19,7 @@ __all__ = ["RedisSink", "RedisSource", "connected", "reachable"]
 
 FIELD = b"event"  # of an entry: the event as JSON
 CHUNK = 500  # entries sent at once
+PATIENCE = 30.0  # seconds for an answer: a server that is gone without a word is an error, too
 
 
 def connected(address: Address) -> Redis:
@@ -35,7 +36,7 @@ def connected(address: Address) -> Redis:
         from redis import Redis
     except ImportError:
         raise MissingExtraError("redis:// needs redis: pip install 'plait[serve]'") from None
-    server: Redis = Redis.from_url(address.server)
+    server: Redis = Redis.from_url(address.server, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
     with reachable(address):
         server.ping()
     return server
