@@ -68,8 +68,8 @@ class Asked:
     Parameters
     ----------
     kind
-        ``"rows"``: `Rows`. ``"fitted"``: what the desk's `load` gives. ``"folder"``, ``"file"``: a path; operations
-        with one are offered on the machine itself only. ``"string"``: str. ``"number"``: float. ``"count"``: int.
+        ``"rows"``: `Rows`. ``"fitted"``: what the desk's `load` gives. ``"folder"``, ``"file"``: a path, named
+        on the machine itself only. ``"string"``: str. ``"number"``: float. ``"count"``: int.
         ``"flag"``: bool. ``"choice"``: one of `choices`. ``"names"``: a tuple of str. ``"entries"``: a mapping of
         str to str.
     help
@@ -180,8 +180,12 @@ class Operation:
 
     @property
     def local(self) -> bool:
-        """Whether a request names files of the machine, so that only the machine itself may make it."""
-        return any(said.kind in ("folder", "file") for _, said in asks(self.request).values())
+        """Whether a request must name a file of the machine, so that only the machine itself may make it.
+
+        A file or folder that a request may do without is never named by one from elsewhere.
+        """
+        paths = (field for field, said in asks(self.request).values() if said.kind in ("folder", "file"))
+        return any(field.default is MISSING and field.default_factory is MISSING for field in paths)
 
 
 @dataclass(frozen=True)

@@ -117,20 +117,10 @@ def openapi(shelf: Shelf, *, keys: bool) -> dict[str, Json]:
 
 
 def offered(desk: str) -> list[Operation]:
-    """The operations of a desk that can be asked for from elsewhere: they need no file of the machine.
-
-    A file or folder that an operation may do without is not offered, and so never named by a request.
-    """
+    """The operations of a desk that can be asked for from elsewhere."""
     from plait import registry
 
-    return [
-        each
-        for each in registry.get("desks", desk)
-        if not any(
-            said.kind in ("folder", "file") and field.default is MISSING and field.default_factory is MISSING
-            for field, said in asks(each.request).values()
-        )
-    ]
+    return [each for each in registry.get("desks", desk) if not each.local]
 
 
 def _request(operation: Operation) -> dict[str, Json]:
