@@ -6,7 +6,7 @@ problem has the rows that it is asked of, and rooms of its own wherever those le
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Self, cast
 
@@ -169,10 +169,26 @@ class FittedSeparate(Fitted):
         ArtifactError
             If there is not a member for each problem.
         """
+        return cls.of_members(state, rooms, head, registry.get("fusions", fusion).from_state)
+
+    @classmethod
+    def of_members(
+        cls,
+        state: State,
+        rooms: Mapping[str, Modality],
+        head: Head,
+        member: Callable[[State, Mapping[str, Modality], Head], Fitted],
+    ) -> Self:
+        """The same, `member` making each of its state, the rooms that it reads by, and the head of its problem.
+
+        Raises
+        ------
+        ArtifactError
+            As of `from_state`.
+        """
         problems = cast("Reducible", head).problems()
         if len(problems) != state.values["problems"]:
             raise ArtifactError(f"the saved model has {state.values['problems']} problems, its head {len(problems)}")
-        kind = registry.get("fusions", fusion)
         members: list[Fitted | None] = []
         for i, problem in enumerate(problems):
             saved = state.parts.get(str(i))
@@ -181,7 +197,7 @@ class FittedSeparate(Fitted):
                 continue
             known = saved.parts["rooms"].parts
             own = {n: type(room).from_state(room.source, known[n]) if n in known else room for n, room in rooms.items()}
-            members.append(kind.from_state(saved.parts["fitted"], own, problem))
+            members.append(member(saved.parts["fitted"], own, problem))
         return cls(rooms, head, members)
 
     def _joined(self, scores: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

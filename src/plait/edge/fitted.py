@@ -8,12 +8,13 @@ scores (``calibrated``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 from plait import registry
 from plait.calibration import Calibrated
 from plait.classical.boosters import Boosted
-from plait.contracts import Head, Learner, Modality, Reducible, State
+from plait.contracts import Head, Learner, Modality, State
 from plait.edge.graphs import Network, Runner, Trees
 from plait.errors import ArtifactError
 from plait.evidence import Fitted
@@ -40,7 +41,7 @@ def restored(state: State, rooms: Mapping[str, Modality], head: Head, runner: Ru
     if kind == "stacked":
         return _stacked(state, rooms, head, runner)
     if kind == "separate":
-        return _separate(state, rooms, head, runner)
+        return FittedSeparate.of_members(state, rooms, head, partial(restored, runner=runner))
     if kind == "calibrated":
         calibrator = registry.get("calibrators", state.values["calibrator"]).from_state(state.parts["calibrator"])
         return Calibrated(restored(state.parts["fitted"], rooms, head, runner), calibrator)
@@ -64,16 +65,3 @@ def _stacked(state: State, rooms: Mapping[str, Modality], head: Head, runner: Ru
         own = rooms if part.source is None else {part.source: rooms[part.source]}
         parts.append((part, restored(state.parts[str(i)], own, head, runner)))
     return Stacked(rooms, head, parts, Stack(head, state.arrays["weights"], state.arrays["bias"]))
-
-
-def _separate(state: State, rooms: Mapping[str, Modality], head: Head, runner: Runner) -> FittedSeparate:
-    members: list[Fitted | None] = []
-    for i, problem in enumerate(cast("Reducible", head).problems()):
-        saved = state.parts.get(str(i))
-        if saved is None:
-            members.append(None)
-            continue
-        known = saved.parts["rooms"].parts
-        own = {n: type(room).from_state(room.source, known[n]) if n in known else room for n, room in rooms.items()}
-        members.append(restored(saved.parts["fitted"], own, problem, runner))
-    return FittedSeparate(rooms, head, members)

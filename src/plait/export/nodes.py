@@ -100,7 +100,7 @@ def _separate(fitted: FittedSeparate, how: Tracing) -> State:
         if member is not None:
             own = {n: room.state() for n, room in member.rooms.items() if room is not fitted.rooms[n]}
             parts[str(i)] = State(1, parts={"fitted": state_of(member, how), "rooms": State(1, parts=own)})
-    return State(1, {"kind": "separate"}, parts=parts)
+    return State(1, {"kind": "separate", "problems": len(fitted.members)}, parts=parts)
 
 
 def learner_state(learner: Learner) -> State:
