@@ -153,11 +153,15 @@ class FittedSeparate(Fitted):
 
     def state(self) -> State:
         """Members, and those rooms that each has to itself."""
+        return self.state_by(lambda member: member.state())
+
+    def state_by(self, told: Callable[[Fitted], State]) -> State:
+        """The same, `told` giving the state of each member; `of_members` is its way back."""
         parts = {}
         for i, member in enumerate(self.members):
             if member is not None:
                 rooms = {n: room.state() for n, room in member.rooms.items() if room is not self.rooms[n]}
-                parts[str(i)] = State(1, parts={"fitted": member.state(), "rooms": State(1, parts=rooms)})
+                parts[str(i)] = State(1, parts={"fitted": told(member), "rooms": State(1, parts=rooms)})
         return State(self.version, {"problems": len(self.members)}, parts=parts)
 
     @classmethod

@@ -85,22 +85,14 @@ def state_of(fitted: Fitted, how: Tracing) -> State:
         members = {str(i): state_of(part, how) for i, (_, part) in enumerate(fitted.parts)}
         return replace(state, values={**state.values, "kind": "stacked"}, parts=members)
     if isinstance(fitted, FittedSeparate):
-        return _separate(fitted, how)
+        state = fitted.state_by(lambda member: state_of(member, how))
+        return replace(state, values={**state.values, "kind": "separate"})
     if isinstance(fitted, FittedNetwork):
         return as_network(fitted, how)
     if isinstance(fitted, FittedEarly):
         learner = fitted.learner
         return State(1, {"kind": "early", "learner": learner.name}, parts={"learner": learner_state(learner)})
     raise ConfigError(next(_parts(fitted)))
-
-
-def _separate(fitted: FittedSeparate, how: Tracing) -> State:
-    parts = {}
-    for i, member in enumerate(fitted.members):
-        if member is not None:
-            own = {n: room.state() for n, room in member.rooms.items() if room is not fitted.rooms[n]}
-            parts[str(i)] = State(1, parts={"fitted": state_of(member, how), "rooms": State(1, parts=own)})
-    return State(1, {"kind": "separate", "problems": len(fitted.members)}, parts=parts)
 
 
 def learner_state(learner: Learner) -> State:

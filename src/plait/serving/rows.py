@@ -152,6 +152,8 @@ class Form:
         self.sources = frozenset(
             spec.name if spec.side is None else keys[spec.side] for spec in schema.columns if spec.role == "source"
         )
+        # Columns that stand in every frame, whether they came or not
+        self._needed = self.sources if self._time is None else self.sources | {self._time}
         self._facts = {spec.side: _fact(rooms, spec.name) for spec in schema.columns if spec.side is not None}
 
     @property
@@ -254,11 +256,6 @@ class Form:
             return {name: each for name, each in self.taken.items() if name in given or name in self._needed}
         extra = {name: Taken({}, check_of({})) for name in given if name not in self.taken}
         return {**{n: each for n, each in self.taken.items() if n in given or n in self.sources}, **extra}
-
-    @property
-    def _needed(self) -> frozenset[str]:
-        """Columns that stand in every frame, whether they came or not."""
-        return self.sources if self._time is None else self.sources | {self._time}
 
     def _ignored(self, given: Mapping[str, object]) -> tuple[str, ...]:
         return () if self._open else tuple(name for name in given if name not in self.taken)

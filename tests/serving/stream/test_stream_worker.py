@@ -18,6 +18,7 @@ from event_lines import WINDOWS, told, written
 import plait
 from plait.errors import ConfigError, DataError
 from plait.serving.audit import Audit, verify
+from plait.serving.shelf import Shelf
 from plait.serving.stream import Reading, Tally
 from plait.serving.stream.opening import Asked, looked_at, opened
 
@@ -262,9 +263,11 @@ def test_every_decision_is_in_the_audit(
     work(asked, audit=url)
     assert (verify(url).wrong, verify(url).entries) == (0, 80)
     audit = Audit.open(url)
+    digest = Shelf.open(asked.model).named(None).champion.digest  # over HTTP the same model has the same
     for outcome in told(tmp_path / "out.jsonl"):
         kept = audit.find(outcome["decision"])
         assert kept is not None
+        assert kept.fields["digest"] == digest
     audit.close()
 
 

@@ -11,9 +11,10 @@ from plait import registry
 from plait.contracts import Json
 from plait.errors import ConfigError
 from plait.serving.audit import Audit
+from plait.serving.shelf import digest_of
 from plait.serving.stream.addresses import Address
 from plait.serving.stream.parts import State
-from plait.serving.stream.scoring import Scorer, digest_of
+from plait.serving.stream.scoring import Scorer
 from plait.serving.stream.worker import Doors, Rules, Worker
 
 __all__ = ["Asked", "looked_at", "opened"]

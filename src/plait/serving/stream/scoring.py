@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plait.contracts import Json
@@ -143,12 +141,3 @@ def _alerted(estimator: Classifier | Regressor | MultiTask, label: str | None) -
     if label is not None and label not in names:
         raise unknown("class", label, names)
     return names[-1] if label is None else label
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 over a saved model's files by name, as hex: which model decided."""
-    found = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            found.update(file.relative_to(path).as_posix().encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()
